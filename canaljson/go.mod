@@ -1,0 +1,3 @@
+module helfy/canaljson
+
+go 1.26
