@@ -122,7 +122,7 @@ func (d *decoder) member(name token) {
 	case isDDL:
 		d.isDDL = d.boolean()
 	case kind:
-		d.kind = d.text()
+		d.kind = d.typeName(d.string())
 	case es:
 		d.es = d.int64()
 	case ts:
@@ -142,6 +142,17 @@ func (d *decoder) member(name token) {
 			d.members(d.extension)
 		}
 	}
+}
+
+// typeName keeps the type. Copying the message for a watermark's would double
+// its cost.
+func (d *decoder) typeName(t token) string {
+	for _, known := range [...]string{typeInsert, typeUpdate, typeDelete, typeWatermark} {
+		if string(t.raw) == known {
+			return known
+		}
+	}
+	return d.keep(t)
 }
 
 func memberNamed(name []byte) member {

@@ -3,7 +3,14 @@
 //
 // The format is the one of TiCDC v8.5, described at
 // https://docs.pingcap.com/tidb/v8.5/ticdc-canal-json, with and without the
-// TiDB extension (enable-tidb-extension) and content-compatible mode.
+// TiDB extension (enable-tidb-extension) and content-compatible mode. What the
+// page leaves open, such as the members' order and the escaping, is as the
+// encoders of github.com/pingcap/tiflow (pkg/sink/codec/canal) and
+// github.com/pingcap/ticdc have it; testdata holds messages that both wrote.
+//
+// Decode and Encode are each other's inverse: what Decode accepts, other than
+// an *Unsupported, Encode writes, and that decodes to the same message.
+//
 // All functions and types are safe for concurrent use as long as nobody
 // writes to a value that another goroutine reads.
 package canaljson

@@ -71,8 +71,10 @@ func (s *scanner) found() string {
 		return "a boolean"
 	case c == 'n':
 		return "null"
-	default:
+	case c < utf8.RuneSelf:
 		return strconv.QuoteRune(rune(c))
+	default:
+		return "byte 0x" + strconv.FormatUint(uint64(c), 16)
 	}
 }
 
@@ -119,8 +121,7 @@ func (s *scanner) members(each func(name token)) {
 		s.next()
 		each(name)
 		if s.err != nil {
-			named := newScanner(s.in)
-			named.pos = at
+			named := scanner{in: s.in, pos: at, invalid: s.invalid}
 			s.err.prepend(pathStep(string(named.string().raw)))
 			return
 		}
