@@ -65,36 +65,6 @@ type decoder struct {
 	hint    int
 }
 
-type member uint8
-
-const (
-	unknown member = iota
-	database
-	table
-	pkNames
-	isDDL
-	kind
-	es
-	ts
-	sql
-	sqlType
-	mysqlType
-	data
-	old
-	tidb
-	commitTs
-	watermarkTs
-	onlyHandleKey
-	claimCheck
-	memberCount
-)
-
-var memberNames = [memberCount]string{
-	database: "database", table: "table", pkNames: "pkNames", isDDL: "isDdl", kind: "type", es: "es", ts: "ts",
-	sql: "sql", sqlType: "sqlType", mysqlType: "mysqlType", data: "data", old: "old", tidb: "_tidb",
-	commitTs: "_tidb.commitTs", watermarkTs: "_tidb.watermarkTs",
-}
-
 // once notes that m is here and reports whether that is the first time.
 func (d *decoder) once(m member, name token) bool {
 	if d.at[m] != 0 {
@@ -153,38 +123,6 @@ func (d *decoder) typeName(t token) string {
 		}
 	}
 	return d.keep(t)
-}
-
-func memberNamed(name []byte) member {
-	switch string(name) {
-	case "database":
-		return database
-	case "table":
-		return table
-	case "pkNames":
-		return pkNames
-	case "isDdl":
-		return isDDL
-	case "type":
-		return kind
-	case "es":
-		return es
-	case "ts":
-		return ts
-	case "sql":
-		return sql
-	case "sqlType":
-		return sqlType
-	case "mysqlType":
-		return mysqlType
-	case "data":
-		return data
-	case "old":
-		return old
-	case "_tidb":
-		return tidb
-	}
-	return unknown
 }
 
 // extension reads a member of _tidb.

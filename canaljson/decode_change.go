@@ -151,7 +151,7 @@ func (d *decoder) checkRows() bool {
 	case isUpdate && d.require(old) && d.old == nil:
 		d.reject(old, "must not be null in an UPDATE")
 	case !isUpdate && d.old != nil:
-		d.reject(old, "must be null in an "+d.kind)
+		d.reject(old, "must be null except in an UPDATE")
 	}
 	return d.err == nil
 }
