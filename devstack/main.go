@@ -1,0 +1,119 @@
+// Command devstack runs a command beside a real TiDB, Kafka and change feed,
+// without containers.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"helfy/devstack/kafka"
+	"helfy/devstack/supervise"
+	"helfy/devstack/tidb"
+)
+
+const usage = `devstack runs COMMAND beside a real TiDB, Kafka and change feed.
+
+  devstack [--data DIR | --ephemeral] [--tidb-port N] [--kafka-port N] [--ticdc-port N] -- COMMAND…
+  devstack ctl [--data DIR] kill|start|restart tidb|kafka
+
+COMMAND finds them by TIDB_HOST, TIDB_PORT, TIDB_USER, TIDB_PASSWORD, TIDB_DATABASE,
+KAFKA_BROKERS and TICDC_URL. Signals are passed on to it. When it ends, everything
+stops, and its exit code is devstack's; 125 is a failure of devstack itself.
+
+ctl kills (SIGKILL), starts or restarts a part while COMMAND lives. It finds the
+devstack by DEVSTACK_CTL, which COMMAND has, or by its data folder. A part that ends
+by itself is reported and COMMAND goes on, as it must when a real one is away.
+
+`
+
+func main() {
+	code, err := run(os.Args[1:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "devstack:", err)
+	}
+	os.Exit(code)
+}
+
+func run(args []string) (code int, err error) {
+	if len(args) > 1 && args[0] == supervise.RoleVerb {
+		return role(args[1], args[2:]), nil
+	}
+	if len(args) > 0 && args[0] == "ctl" {
+		err = ctl(args[1:])
+	} else {
+		var cfg supervise.Config
+		if cfg, err = configure(args, os.Getenv); err == nil {
+			return supervise.Run(cfg)
+		}
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		code = supervise.ExitFailure
+	}
+	return code, err
+}
+
+// role runs this process as a part, or in one of the supervisor's own roles.
+func role(name string, args []string) int {
+	limit := supervise.DefaultLimits.Stop
+	switch {
+	case name == tidbPart && len(args) == 3:
+		return supervise.ServePart(limit, func(ctx context.Context) error {
+			ports, err := atoi(args[1:])
+			if err != nil {
+				return err
+			}
+			return tidb.Run(ctx, tidb.Config{DataDir: args[0], TiDBPort: ports[0], TiCDCPort: ports[1]})
+		})
+	case name == kafkaPart && len(args) == 2:
+		return supervise.ServePart(limit, func(ctx context.Context) error {
+			ports, err := atoi(args[1:])
+			if err != nil {
+				return err
+			}
+			return kafka.Run(ctx, kafka.Config{DataDir: args[0], Port: ports[0]})
+		})
+	}
+	return supervise.Role(name, args)
+}
+
+func atoi(texts []string) ([]int, error) {
+	var numbers []int
+	for _, text := range texts {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, err
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
+}
+
+func ctl(args []string) error {
+	flags := newFlags()
+	data := flags.String("data", "", "the data `folder` of the devstack (default "+defaultData+")")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 2 {
+		return errors.New("ctl wants an order and a part: ctl kill|start|restart tidb|kafka")
+	}
+	socket := os.Getenv(supervise.SocketEnv)
+	if socket == "" || *data != "" {
+		dir, err := filepath.Abs(*data)
+		if *data == "" {
+			dir, err = filepath.Abs(defaultData)
+		}
+		if err != nil {
+			return err
+		}
+		if socket, err = supervise.FindSocket(dir); err != nil {
+			return err
+		}
+	}
+	return supervise.Control(socket, flags.Arg(0), flags.Arg(1))
+}
