@@ -30,3 +30,24 @@ func (c *Change) Key() Row {
 	}
 	return key
 }
+
+// MarshalJSON writes the row as an object of strings and nulls, in the row's
+// order, and a nil row as null.
+func (r Row) MarshalJSON() ([]byte, error) {
+	if r == nil {
+		return []byte("null"), nil
+	}
+	out := []byte{'{'}
+	for i, cell := range r {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(appendString(out, cell.Name), ':')
+		if cell.Null {
+			out = append(out, "null"...)
+		} else {
+			out = appendString(out, cell.Text)
+		}
+	}
+	return append(out, '}'), nil
+}
