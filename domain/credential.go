@@ -1,0 +1,32 @@
+package domain
+
+import "strconv"
+
+// Credential is a user's password hash, as it is stored.
+type Credential struct {
+	UserID UserID
+	// PasswordHash is a PHC string.
+	PasswordHash string
+	// Seq is the user's event that set the password.
+	Seq   uint64
+	KeyID string
+	MAC   string
+}
+
+const credentialLabel = "helfy-credential-v1"
+
+// NewCredential seals a password hash for the user.
+func NewCredential(keyring *Keyring, user UserID, passwordHash string, seq uint64) Credential {
+	c := Credential{UserID: user, PasswordHash: passwordHash, Seq: seq}
+	c.KeyID, c.MAC = keyring.Seal(credentialLabel, c.sealed()...)
+	return c
+}
+
+// Genuine reports whether the service itself wrote the credential.
+func (c Credential) Genuine(keyring *Keyring) bool {
+	return keyring.Verify(c.KeyID, c.MAC, credentialLabel, c.sealed()...)
+}
+
+func (c Credential) sealed() []string {
+	return []string{c.UserID.String(), c.PasswordHash, strconv.FormatUint(c.Seq, 10)}
+}

@@ -1,0 +1,95 @@
+package domain
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// EventType names what happened.
+type EventType string
+
+// The types of events.
+const (
+	LoginSuccess EventType = "LOGIN_SUCCESS"
+	LoginFailure EventType = "LOGIN_FAILURE"
+	UserCreated  EventType = "USER_CREATED"
+)
+
+// Event is one link of a chain: what happened to an aggregate, and why. Its
+// hash is an HMAC over every other member, the hash of the link before it
+// included.
+type Event struct {
+	// ID is a UUID, the identity of the event everywhere.
+	ID            string
+	AggregateType string
+	AggregateID   string
+	Type          EventType
+	// Payload and Metadata are JSON objects. They are hashed as they stand.
+	Payload  string
+	Metadata string
+	// Seq counts the events of the aggregate from 1.
+	Seq      uint64
+	PrevHash string
+	Hash     string
+	KeyID    string
+	// OccurredAt is in UTC, to the microsecond.
+	OccurredAt time.Time
+}
+
+// Head is the end of a chain: the sequence number and hash of its last event.
+// The zero value is an empty chain.
+type Head struct {
+	Seq  uint64
+	Hash string
+}
+
+// Origin is where a request came from; it becomes the metadata of its events.
+type Origin struct {
+	// Actor says who acted: "user:1", "anonymous", "cli".
+	Actor       string `json:"actor"`
+	SessionID   string `json:"sessionId,omitempty"`
+	IP          string `json:"ip,omitempty"`
+	UserAgent   string `json:"userAgent,omitempty"`
+	RequestID   string `json:"requestId,omitempty"`
+	Traceparent string `json:"traceparent,omitempty"`
+}
+
+// eventLabel names the version of the layout of hashed fields.
+const eventLabel = "helfy-event-v1"
+
+// Append seals event as the link after head and returns it with the new head.
+// ID, AggregateType, AggregateID, Type, Payload, Metadata and OccurredAt must
+// be set.
+func (k *Keyring) Append(head Head, event Event) (Event, Head) {
+	event.Seq = head.Seq + 1
+	event.PrevHash = head.Hash
+	event.KeyID = k.current
+	_, event.Hash = k.Seal(eventLabel, event.hashed()...)
+	return event, Head{Seq: event.Seq, Hash: event.Hash}
+}
+
+// VerifyEvent reports whether the event's hash is the one that Append made.
+func (k *Keyring) VerifyEvent(event Event) bool {
+	return k.Verify(event.KeyID, event.Hash, eventLabel, event.hashed()...)
+}
+
+func (e Event) hashed() []string {
+	return []string{
+		e.ID, e.AggregateType, e.AggregateID, string(e.Type), e.Payload, e.Metadata,
+		strconv.FormatUint(e.Seq, 10), e.PrevHash, e.KeyID, FormatTime(e.OccurredAt),
+	}
+}
+
+// FormatTime writes a time as DATETIME(6) columns show it: UTC, no zone.
+func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
+
+// marshal is for values of our own types, which always have a JSON form.
+func marshal(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("domain: %T has no JSON form: %v", value, err))
+	}
+	return string(text)
+}

@@ -1,0 +1,65 @@
+package domain
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// FailureReason says why a login was refused. It stands in the event, never
+// in the answer.
+type FailureReason string
+
+// The reasons for a refused login.
+const (
+	WrongPassword FailureReason = "wrong_password"
+	UnknownUser   FailureReason = "unknown_user"
+	UserDisabled  FailureReason = "user_disabled"
+	BadCredential FailureReason = "credential_mac_mismatch"
+)
+
+// AggregateUnknown is the aggregatetype of the events of names that nobody
+// has. They share a fixed set of chains, so that guessing names cannot grow
+// the database without bound.
+const AggregateUnknown = "unknown"
+
+// unknownChains is the size of that set.
+const unknownChains = 16
+
+// UnknownName is a name that nobody has: masked, because it may be a password
+// typed into the wrong field, with a fingerprint by which the same name can
+// be recognised by whoever has the key.
+type UnknownName struct {
+	Masked      string
+	Fingerprint string
+	// Chain is the aggregateid of the chain that takes its events.
+	Chain string
+}
+
+// MaskName hides all but the first two characters of a name of more than
+// four, and all of a shorter one.
+func MaskName(keyring *Keyring, name string) UnknownName {
+	_, mac := keyring.Seal("helfy-unknown-name-v1", name)
+	masked := "***"
+	if utf8.RuneCountInString(name) > 4 {
+		runes := []rune(name)
+		masked = string(runes[:2]) + masked
+	}
+	bucket, _ := strconv.ParseUint(mac[:4], 16, 16) // the first digits of a hex string
+	return UnknownName{Masked: masked, Fingerprint: mac[:16], Chain: strconv.FormatUint(bucket%unknownChains, 10)}
+}
+
+// FailUnknownLogin makes the event of a refused login of a name that nobody
+// has, as the link after head.
+func FailUnknownLogin(keyring *Keyring, head Head, name UnknownName, occurrence Occurrence) (Event, Head) {
+	return keyring.Append(head, Event{
+		ID: occurrence.EventID, AggregateType: AggregateUnknown, AggregateID: name.Chain, Type: LoginFailure,
+		Payload: marshal(struct {
+			Username    string        `json:"username"`
+			Fingerprint string        `json:"usernameFingerprint"`
+			Reason      FailureReason `json:"reason"`
+		}{name.Masked, name.Fingerprint, UnknownUser}),
+		Metadata:   marshal(occurrence.Origin),
+		OccurredAt: occurrence.At.UTC().Truncate(time.Microsecond),
+	})
+}

@@ -1,0 +1,147 @@
+package domain
+
+import (
+	"errors"
+	"strconv"
+	"time"
+)
+
+// Role says what a user may do.
+type Role string
+
+// The roles.
+const (
+	RoleUser  Role = "user"
+	RoleAdmin Role = "admin"
+)
+
+// Status says whether a user may sign in.
+type Status string
+
+// The states of a user.
+const (
+	StatusActive   Status = "active"
+	StatusDisabled Status = "disabled"
+)
+
+// UserID identifies a user, from 1.
+type UserID int64
+
+// String returns the id in decimal, as it stands in aggregateid.
+func (id UserID) String() string { return strconv.FormatInt(int64(id), 10) }
+
+// AggregateUser is the aggregatetype of a user's events.
+const AggregateUser = "user"
+
+// ErrUserDisabled refuses the login of a disabled user.
+var ErrUserDisabled = errors.New("user is disabled")
+
+// UserState is a user as it is stored.
+type UserState struct {
+	ID             UserID
+	Username       Username
+	Role           Role
+	Status         Status
+	TokenHash      string // SHA-256 of the newest token in hex, empty for none
+	TokenExpiresAt time.Time
+	LastLoginAt    time.Time
+	Head           Head
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// User is one account. Every method that changes it also makes the event that
+// explains the change; whoever stores the user stores Pending with it, in the
+// same transaction. A User is not safe for concurrent use.
+type User struct {
+	state   UserState
+	keyring *Keyring
+	pending Pending
+}
+
+// Pending is what a changed user brings along, to be stored with it.
+type Pending struct {
+	Events     []Event
+	Session    *Session    // a new session, or nil
+	Credential *Credential // a new password, or nil
+	// Failures is the number of failed logins to add, or -1 to clear the count.
+	Failures int
+}
+
+// LoadUser wraps a stored state.
+func LoadUser(state UserState, keyring *Keyring) *User {
+	return &User{state: state, keyring: keyring}
+}
+
+// State returns the user's current state.
+func (u *User) State() UserState { return u.state }
+
+// Pending returns what must be stored together with State.
+func (u *User) Pending() Pending { return u.pending }
+
+// Occurrence is what every command says of itself: the id of its event, when
+// it happened (the clock's time) and where it came from.
+type Occurrence struct {
+	EventID string
+	At      time.Time
+	Origin  Origin
+}
+
+// RegisterUser makes a new, active user with its first event.
+func RegisterUser(id UserID, name Username, role Role, passwordHash string, keyring *Keyring, occurrence Occurrence) *User {
+	at := occurrence.At.UTC().Truncate(time.Microsecond)
+	u := &User{keyring: keyring, state: UserState{
+		ID: id, Username: name, Role: role, Status: StatusActive, CreatedAt: at,
+	}}
+	u.record(UserCreated, occurrence, struct {
+		UserID   UserID `json:"userId"`
+		Username string `json:"username"`
+		Role     Role   `json:"role"`
+	}{id, name.String(), role})
+	credential := NewCredential(keyring, id, passwordHash, u.state.Head.Seq)
+	u.pending.Credential = &credential
+	return u
+}
+
+// LogIn starts a session for token, which the user's password has earned.
+// Its error is ErrUserDisabled.
+func (u *User) LogIn(session NewSession, occurrence Occurrence) error {
+	if u.state.Status != StatusActive {
+		return ErrUserDisabled
+	}
+	opened := openSession(u.keyring, u.state.ID, session, occurrence.At)
+	occurrence.Origin.SessionID = opened.ID
+	u.state.TokenHash = opened.TokenHash
+	u.state.TokenExpiresAt = opened.ExpiresAt
+	u.state.LastLoginAt = opened.IssuedAt
+	u.pending.Session = &opened
+	u.pending.Failures = -1
+	u.record(LoginSuccess, occurrence, struct {
+		UserID    UserID    `json:"userId"`
+		Username  string    `json:"username"`
+		ExpiresAt time.Time `json:"expiresAt"`
+	}{u.state.ID, u.state.Username.String(), opened.ExpiresAt})
+	return nil
+}
+
+// FailLogin records a refused login.
+func (u *User) FailLogin(reason FailureReason, occurrence Occurrence) {
+	u.pending.Failures++
+	u.record(LoginFailure, occurrence, struct {
+		UserID   UserID        `json:"userId"`
+		Username string        `json:"username"`
+		Reason   FailureReason `json:"reason"`
+	}{u.state.ID, u.state.Username.String(), reason})
+}
+
+// record seals an event as the next link of the user's chain.
+func (u *User) record(kind EventType, occurrence Occurrence, payload any) {
+	at := occurrence.At.UTC().Truncate(time.Microsecond)
+	event, head := u.keyring.Append(u.state.Head, Event{
+		ID: occurrence.EventID, AggregateType: AggregateUser, AggregateID: u.state.ID.String(),
+		Type: kind, Payload: marshal(payload), Metadata: marshal(occurrence.Origin), OccurredAt: at,
+	})
+	u.state.Head = head
+	u.state.UpdatedAt = at
+	u.pending.Events = append(u.pending.Events, event)
+}
