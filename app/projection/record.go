@@ -1,0 +1,52 @@
+// Package projection turns the messages of the topics into tables. A pure
+// function makes rows out of each message; a Writer makes them durable, many
+// messages at a time, together with the checkpoint of how far it has read.
+package projection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// FirstGeneration is the generation of a projection's tables that migrations
+// make.
+const FirstGeneration = 1
+
+// Record is one record of a Kafka topic.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Value     []byte
+}
+
+// String names the record by its coordinates.
+func (r Record) String() string { return fmt.Sprintf("%s[%d]@%d", r.Topic, r.Partition, r.Offset) }
+
+// Item is what a projection made of one record.
+type Item[R any] struct {
+	Record Record
+	Rows   []R
+	// Watermark is the TSO that the record promises, 0 if it is not a
+	// watermark.
+	Watermark uint64
+	// DeadLetter says why nothing could be made of the record, empty if
+	// something could.
+	DeadLetter string
+}
+
+// ErrGap says that a record is beyond the next one that the checkpoint
+// expects: the reader must go back to the checkpoint.
+var ErrGap = errors.New("record is beyond the checkpoint")
+
+// Store keeps a projection's rows and checkpoints.
+type Store[R any] interface {
+	// Flush makes the items durable in one transaction: rows, dead letters,
+	// and the checkpoint of each partition. Items of one partition come in
+	// the order of their offsets. An item below its checkpoint is a repeat:
+	// its rows are written again, which changes nothing. Flush returns for
+	// each item whether it is fresh, that is no repeat. Its errors wrap
+	// ErrGap, or come from the database; nothing is stored then.
+	Flush(ctx context.Context, items []Item[R]) (fresh []bool, err error)
+}
