@@ -1,0 +1,142 @@
+// Package argon2id hashes passwords with argon2id (RFC 9106), in the PHC
+// string format: https://github.com/P-H-C/phc-string-format
+package argon2id
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+
+	"helfy/app/command"
+	"helfy/domain"
+)
+
+// Params are argon2id's cost parameters.
+type Params struct {
+	MemoryKiB uint32
+	Time      uint32
+	Threads   uint8
+}
+
+// DefaultParams are the ones that OWASP names first:
+// https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
+var DefaultParams = Params{MemoryKiB: 19456, Time: 2, Threads: 1}
+
+const (
+	saltSize = 16
+	hashSize = 32
+	// The greatest cost of a stored hash that Verify pays, so that a row
+	// written by hand cannot exhaust the machine.
+	maxMemoryKiB = 1 << 20
+	maxTime      = 64
+)
+
+// ErrMalformed says that a stored hash is no argon2id PHC string.
+var ErrMalformed = errors.New("malformed argon2id hash")
+
+// Hasher implements command.Hasher. It is safe for concurrent use.
+type Hasher struct {
+	params Params
+	slots  chan struct{}
+	dummy  string
+}
+
+var _ command.Hasher = (*Hasher)(nil)
+
+// New returns a hasher that computes at most concurrency hashes at once.
+func New(params Params, concurrency int) (*Hasher, error) {
+	if concurrency < 1 {
+		return nil, fmt.Errorf("hash concurrency %d: want at least 1", concurrency)
+	}
+	h := &Hasher{params: params, slots: make(chan struct{}, concurrency)}
+	dummy, err := h.Hash(context.Background(), domain.NewSecret(rand.Text()))
+	if err != nil {
+		return nil, err
+	}
+	h.dummy = dummy
+	return h, nil
+}
+
+// Dummy implements command.Hasher.
+func (h *Hasher) Dummy() string { return h.dummy }
+
+// Hash implements command.Hasher.
+func (h *Hasher) Hash(ctx context.Context, password domain.Secret) (string, error) {
+	var salt [saltSize]byte
+	// crypto/rand.Read never returns an error: it ends the program instead.
+	_, _ = rand.Read(salt[:])
+	var sum []byte
+	err := h.inSlot(ctx, func() { sum = compute(password, salt[:], h.params, hashSize) })
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
+		h.params.MemoryKiB, h.params.Time, h.params.Threads, encoding.EncodeToString(salt[:]), encoding.EncodeToString(sum)), nil
+}
+
+// Verify implements command.Hasher.
+func (h *Hasher) Verify(ctx context.Context, hash string, password domain.Secret) (bool, error) {
+	params, salt, want, err := parse(hash)
+	if err != nil {
+		return false, err
+	}
+	var same bool
+	err = h.inSlot(ctx, func() {
+		got := compute(password, salt, params, uint32(len(want)))
+		same = subtle.ConstantTimeCompare(got, want) == 1
+	})
+	return same, err
+}
+
+// inSlot runs work if fewer than the allowed number are running, and returns
+// command.ErrBusy otherwise: waiting would only make the queue longer.
+func (h *Hasher) inSlot(ctx context.Context, work func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+		work()
+		return nil
+	default:
+		return command.ErrBusy
+	}
+}
+
+func compute(password domain.Secret, salt []byte, p Params, size uint32) []byte {
+	return argon2.IDKey([]byte(password.Reveal()), salt, p.Time, p.MemoryKiB, p.Threads, size)
+}
+
+var encoding = base64.RawStdEncoding.Strict()
+
+// parse reads a PHC string. Its errors wrap ErrMalformed and do not show it.
+func parse(hash string) (p Params, salt, sum []byte, err error) {
+	fields := strings.Split(hash, "$")
+	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" {
+		return p, nil, nil, fmt.Errorf("%w: want $argon2id$v=…$m=…,t=…,p=…$salt$hash", ErrMalformed)
+	}
+	if fields[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return p, nil, nil, fmt.Errorf("%w: unsupported version", ErrMalformed)
+	}
+	if _, err := fmt.Sscanf(fields[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); err != nil {
+		return p, nil, nil, fmt.Errorf("%w: parameters", ErrMalformed)
+	}
+	if p.MemoryKiB == 0 || p.MemoryKiB > maxMemoryKiB || p.Time == 0 || p.Time > maxTime || p.Threads == 0 {
+		return p, nil, nil, fmt.Errorf("%w: parameters out of range", ErrMalformed)
+	}
+	if salt, err = encoding.DecodeString(fields[4]); err != nil || len(salt) < 8 {
+		return p, nil, nil, fmt.Errorf("%w: salt", ErrMalformed)
+	}
+	if sum, err = encoding.DecodeString(fields[5]); err != nil || len(sum) < 16 || len(sum) > math.MaxUint16 {
+		return p, nil, nil, fmt.Errorf("%w: hash", ErrMalformed)
+	}
+	return p, salt, sum, nil
+}

@@ -1,0 +1,77 @@
+package kafka
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/ThreeDotsLabs/watermill"
+	wmkafka "github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"helfy/app/projection"
+)
+
+const (
+	// sessionTimeout is how long a consumer that was killed holds its
+	// partitions: the least that brokers allow by default.
+	sessionTimeout = 6 * time.Second
+	heartbeat      = 2 * time.Second
+	// resendAfter is the pause before a record whose write failed is tried
+	// again.
+	resendAfter = time.Second
+)
+
+// Subscriber returns a Watermill subscriber for a consumer group that
+// starts at the oldest record. It keeps one message of each partition in
+// flight; Record tells where a message comes from.
+func (b Brokers) Subscriber(group string, log watermill.LoggerAdapter) (message.Subscriber, error) {
+	config := newConfig()
+	config.Consumer.Return.Errors = true
+	config.Consumer.Offsets.Initial = sarama.OffsetOldest
+	// An offset that Kafka no longer has must not be skipped in silence.
+	config.Consumer.Group.ResetInvalidOffsets = false
+	config.Consumer.Group.Session.Timeout = sessionTimeout
+	config.Consumer.Group.Heartbeat.Interval = heartbeat
+	return wmkafka.NewSubscriber(wmkafka.SubscriberConfig{
+		Brokers:               b,
+		ConsumerGroup:         group,
+		Unmarshaler:           unmarshaler{},
+		OverwriteSaramaConfig: config,
+		NackResendSleep:       resendAfter,
+	}, log)
+}
+
+// The metadata of a message.
+const (
+	metaTopic     = "topic"
+	metaPartition = "partition"
+	metaOffset    = "offset"
+)
+
+// unmarshaler cannot fail: a failure would restart the session for ever. What
+// a record says is decoded by whoever handles it.
+type unmarshaler struct{}
+
+func (unmarshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, error) {
+	msg := message.NewMessage(watermill.NewShortUUID(), record.Value)
+	msg.Metadata.Set(metaTopic, record.Topic)
+	msg.Metadata.Set(metaPartition, strconv.FormatInt(int64(record.Partition), 10))
+	msg.Metadata.Set(metaOffset, strconv.FormatInt(record.Offset, 10))
+	return msg, nil
+}
+
+// Record returns the Kafka record that a message of Subscriber carries.
+func (Brokers) Record(msg *message.Message) (projection.Record, error) {
+	partition, err := strconv.ParseInt(msg.Metadata.Get(metaPartition), 10, 32)
+	if err != nil {
+		return projection.Record{}, err
+	}
+	offset, err := strconv.ParseInt(msg.Metadata.Get(metaOffset), 10, 64)
+	if err != nil {
+		return projection.Record{}, err
+	}
+	return projection.Record{
+		Topic: msg.Metadata.Get(metaTopic), Partition: int32(partition), Offset: offset, Value: msg.Payload,
+	}, nil
+}

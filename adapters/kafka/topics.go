@@ -1,0 +1,97 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/IBM/sarama"
+)
+
+// Topic is a topic as it must be.
+type Topic struct {
+	Name        string
+	Partitions  int
+	Replication int
+}
+
+// topicConfig is what every topic needs: rows are kept for ever, because
+// projections are rebuilt by reading them again, and never compacted, because
+// they have no key.
+var topicConfig = map[string]string{
+	"retention.ms":    "-1",
+	"retention.bytes": "-1",
+	"cleanup.policy":  "delete",
+}
+
+// ErrTopicDiffers says that a topic exists, but not as it must be.
+var ErrTopicDiffers = errors.New("topic differs")
+
+// EnsureTopics creates the topics that are missing and checks those that
+// exist. It returns the names of the created ones; its error joins every
+// difference, each of which wraps ErrTopicDiffers and names the topic.
+func (b Brokers) EnsureTopics(topics ...Topic) (created []string, err error) {
+	err = b.withAdmin(func(admin sarama.ClusterAdmin) error {
+		var faults []error
+		for _, topic := range topics {
+			made, err := ensureTopic(admin, topic)
+			if made {
+				created = append(created, topic.Name)
+			}
+			faults = append(faults, err)
+		}
+		return errors.Join(faults...)
+	})
+	return created, err
+}
+
+func ensureTopic(admin sarama.ClusterAdmin, topic Topic) (created bool, err error) {
+	settings := make(map[string]*string, len(topicConfig))
+	for name, value := range topicConfig {
+		settings[name] = &value
+	}
+	err = admin.CreateTopic(topic.Name, &sarama.TopicDetail{
+		NumPartitions: int32(topic.Partitions), ReplicationFactor: int16(topic.Replication), ConfigEntries: settings,
+	}, false)
+	if err == nil {
+		return true, nil
+	}
+	if !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+		return false, fmt.Errorf("create topic %s: %w", topic.Name, err)
+	}
+	return false, checkTopic(admin, topic)
+}
+
+func checkTopic(admin sarama.ClusterAdmin, topic Topic) error {
+	described, err := describe(admin, topic.Name)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	if got := len(described.Partitions); got != topic.Partitions {
+		faults = append(faults, fmt.Errorf("%w: %s has %d partitions, want %d", ErrTopicDiffers, topic.Name, got, topic.Partitions))
+	}
+	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic.Name})
+	if err != nil {
+		return fmt.Errorf("read settings of topic %s: %w", topic.Name, err)
+	}
+	for _, entry := range entries {
+		if want, ours := topicConfig[entry.Name]; ours && entry.Value != want {
+			faults = append(faults, fmt.Errorf("%w: %s has %s=%s, want %s", ErrTopicDiffers, topic.Name, entry.Name, entry.Value, want))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func describe(admin sarama.ClusterAdmin, name string) (*sarama.TopicMetadata, error) {
+	topics, err := admin.DescribeTopics([]string{name})
+	if err != nil {
+		return nil, fmt.Errorf("describe topic %s: %w", name, err)
+	}
+	if len(topics) != 1 {
+		return nil, fmt.Errorf("describe topic %s: got %d answers", name, len(topics))
+	}
+	if topics[0].Err != sarama.ErrNoError {
+		return nil, fmt.Errorf("describe topic %s: %w", name, topics[0].Err)
+	}
+	return topics[0], nil
+}

@@ -1,0 +1,116 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"helfy/app/projection"
+	"helfy/app/query"
+	"helfy/domain"
+)
+
+// AuditLog implements query.AuditLog. It is safe for concurrent use.
+type AuditLog struct{ db *sql.DB }
+
+var _ query.AuditLog = AuditLog{}
+
+// NewAuditLog returns the audit projection in db.
+func NewAuditLog(db *sql.DB) AuditLog { return AuditLog{db: db} }
+
+// Entries implements query.AuditLog. A row that only has its DELETE half
+// stays hidden until its partition's watermark has passed: the other half of
+// a split UPDATE may still come.
+func (a AuditLog) Entries(ctx context.Context, before *query.AuditPosition, limit int) ([]domain.AuditEntry, error) {
+	where, args := "TRUE", []any{projection.AuditName, projection.FirstGeneration}
+	if before != nil {
+		where = "(a.commit_ts, a.table_name, a.row_key) < (?, ?, ?)"
+		args = append(args, before.CommitTs, before.Table, before.RowKey)
+	}
+	rows, err := a.db.QueryContext(ctx, `
+		SELECT a.commit_ts, a.table_name, a.row_key, a.source, a.event_type, a.user_id, a.username, a.ip, a.seq,
+		       a.old_row, a.new_row, a.topic, a.kafka_partition, a.kafka_offset
+		FROM projection_audit_entries a LEFT JOIN projection_checkpoints p
+		  ON p.projection = ? AND p.generation = ? AND p.topic = a.topic AND p.kafka_partition = a.kafka_partition
+		WHERE (a.new_row IS NOT NULL OR a.commit_ts <= p.watermark) AND `+where+`
+		ORDER BY a.commit_ts DESC, a.table_name DESC, a.row_key DESC LIMIT ?`, append(args, limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("read audit entries: %w", err)
+	}
+	defer rows.Close()
+	entries := []domain.AuditEntry{}
+	for rows.Next() {
+		entry, err := scanEntry(rows)
+		if err != nil {
+			return nil, fmt.Errorf("read audit entry: %w", err)
+		}
+		entries = append(entries, entry)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read audit entries: %w", err)
+	}
+	return entries, nil
+}
+
+func scanEntry(rows *sql.Rows) (domain.AuditEntry, error) {
+	var (
+		entry                   domain.AuditEntry
+		eventType, username, ip sql.NullString
+		userID, seq             sql.NullInt64
+		oldRow, newRow          []byte
+	)
+	err := rows.Scan(&entry.CommitTs, &entry.Table, &entry.RowKey, &entry.Source, &eventType, &userID, &username, &ip, &seq,
+		&oldRow, &newRow, &entry.Topic, &entry.Partition, &entry.Offset)
+	entry.EventType = domain.EventType(eventType.String)
+	entry.UserID = domain.UserID(userID.Int64)
+	entry.Username, entry.IP = username.String, ip.String
+	entry.Seq = uint64(seq.Int64)
+	entry.Old, entry.New = json.RawMessage(oldRow), json.RawMessage(newRow)
+	return entry, err
+}
+
+// CompleteThrough implements query.AuditLog.
+func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
+	var least sql.Null[uint64]
+	err := a.db.QueryRowContext(ctx,
+		"SELECT MIN(watermark) FROM projection_checkpoints WHERE projection = ? AND generation = ?",
+		projection.AuditName, projection.FirstGeneration).Scan(&least)
+	if err != nil {
+		return 0, fmt.Errorf("read watermarks: %w", err)
+	}
+	return least.V, nil
+}
+
+// insertAuditEntries writes entries, each of them once: a repeat changes
+// nothing, and the other half of a split UPDATE fills what is missing. The
+// result does not depend on the order in which they come, except for the
+// coordinates, which stay those of the first.
+func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) error {
+	const columns = 14
+	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
+	args := make([]any, 0, columns*len(entries))
+	for _, e := range entries {
+		args = append(args, e.CommitTs, e.Table, e.RowKey, e.Source, nullText(string(e.EventType)),
+			sql.NullInt64{Int64: int64(e.UserID), Valid: e.UserID != 0}, nullText(e.Username), nullText(e.IP),
+			sql.NullInt64{Int64: int64(e.Seq), Valid: e.Seq != 0},
+			nullText(string(e.Old)), nullText(string(e.New)), e.Topic, e.Partition, e.Offset)
+	}
+	rows := strings.TrimSuffix(strings.Repeat(row+",", len(entries)), ",")
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO projection_audit_entries (commit_ts, table_name, row_key, source, event_type, user_id, username, ip, seq,
+		       old_row, new_row, topic, kafka_partition, kafka_offset)
+		VALUES `+rows+`
+		ON DUPLICATE KEY UPDATE
+			username = IF(new_row IS NULL, COALESCE(VALUES(username), username), username),
+			seq      = IF(new_row IS NULL, COALESCE(VALUES(seq), seq), seq),
+			old_row  = COALESCE(old_row, VALUES(old_row)),
+			new_row  = COALESCE(new_row, VALUES(new_row))`, args...)
+	if err != nil {
+		return fmt.Errorf("write audit entries: %w", err)
+	}
+	return nil
+}
+
+func nullText(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }

@@ -1,0 +1,85 @@
+// Package tidb keeps users, events and projections in TiDB.
+package tidb
+
+import (
+	"context"
+	"crypto/tls"
+	"database/sql"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"helfy/domain"
+)
+
+// Config says where TiDB is and how to use it.
+type Config struct {
+	Host     string
+	Port     int
+	User     string
+	Password domain.Secret
+	Database string
+	TLS      bool
+	// MaxConns bounds the open connections; a request beyond waits for one
+	// until its context ends.
+	MaxConns int
+}
+
+const (
+	dialTimeout = 3 * time.Second
+	// ioTimeout bounds one answer of the server, COMMIT's included, which no
+	// context reaches.
+	ioTimeout       = 15 * time.Second
+	connMaxLifetime = 5 * time.Minute
+)
+
+// Open returns a pool of connections to the configured database. It does not
+// connect yet.
+func Open(cfg Config) (*sql.DB, error) { return open(cfg, cfg.Database, ioTimeout) }
+
+func open(cfg Config, database string, timeout time.Duration) (*sql.DB, error) {
+	driver := mysql.NewConfig()
+	driver.Net = "tcp"
+	driver.Addr = net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
+	driver.User = cfg.User
+	driver.Passwd = cfg.Password.Reveal()
+	driver.DBName = database
+	driver.Timeout = dialTimeout
+	driver.ReadTimeout = timeout
+	driver.WriteTimeout = timeout
+	driver.ParseTime = true
+	driver.Loc = time.UTC
+	driver.InterpolateParams = true // one round trip for each statement
+	driver.ClientFoundRows = true
+	driver.Logger = &mysql.NopLogger{} // every error it logs is also returned
+	driver.Params = map[string]string{
+		"time_zone":             "'+00:00'",
+		"tidb_txn_mode":         "'pessimistic'",
+		"transaction_isolation": "'REPEATABLE-READ'",
+		"sql_mode":              "'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
+	}
+	if cfg.TLS {
+		driver.TLS = &tls.Config{ServerName: cfg.Host, MinVersion: tls.VersionTLS12}
+	}
+	connector, err := mysql.NewConnector(driver)
+	if err != nil {
+		return nil, fmt.Errorf("configure TiDB at %s: %w", driver.Addr, err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(cfg.MaxConns)
+	db.SetMaxIdleConns(cfg.MaxConns)
+	db.SetConnMaxLifetime(connMaxLifetime)
+	return db, nil
+}
+
+// Ping reports whether the database answers a query.
+func Ping(ctx context.Context, db *sql.DB) error {
+	var one int
+	if err := db.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("query TiDB: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"helfy/domain"
+)
+
+// save writes a user and all that it brings along.
+func save(ctx context.Context, tx *sql.Tx, user *domain.User) error {
+	state, pending := user.State(), user.Pending()
+	if err := updateUser(ctx, tx, state); err != nil {
+		return err
+	}
+	if pending.Credential != nil {
+		if err := saveCredential(ctx, tx, *pending.Credential); err != nil {
+			return err
+		}
+	}
+	if pending.Session != nil {
+		if err := insertSession(ctx, tx, *pending.Session); err != nil {
+			return err
+		}
+	}
+	if err := saveFailures(ctx, tx, domain.AggregateUser+":"+state.ID.String(), pending.Failures, state.UpdatedAt); err != nil {
+		return err
+	}
+	return publish(ctx, tx, pending.Events)
+}
+
+func updateUser(ctx context.Context, tx *sql.Tx, state domain.UserState) error {
+	result, err := tx.ExecContext(ctx, `
+		UPDATE users SET username = ?, role = ?, status = ?, token_hash = ?, token_expires_at = ?,
+		       last_login_at = ?, event_seq = ?, event_hash = ?, created_at = ?, updated_at = ?
+		WHERE id = ?`,
+		state.Username.String(), state.Role, state.Status,
+		sql.NullString{String: state.TokenHash, Valid: state.TokenHash != ""},
+		nullTime(state.TokenExpiresAt), nullTime(state.LastLoginAt),
+		state.Head.Seq, state.Head.Hash, state.CreatedAt, state.UpdatedAt, state.ID)
+	if err != nil {
+		return fmt.Errorf("write users row: %w", err)
+	}
+	matched, err := result.RowsAffected()
+	if err != nil {
+		return fmt.Errorf("write users row: %w", err)
+	}
+	if matched != 1 {
+		return fmt.Errorf("write users row %d: %d rows match", state.ID, matched)
+	}
+	return nil
+}
+
+func saveCredential(ctx context.Context, tx *sql.Tx, c domain.Credential) error {
+	_, err := tx.ExecContext(ctx,
+		"REPLACE INTO credentials (user_id, password_hash, event_seq, key_id, mac) VALUES (?, ?, ?, ?, ?)",
+		c.UserID, c.PasswordHash, c.Seq, c.KeyID, c.MAC)
+	if err != nil {
+		return fmt.Errorf("write credential: %w", err)
+	}
+	return nil
+}
+
+func insertSession(ctx context.Context, tx *sql.Tx, s domain.Session) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO sessions (id, user_id, token_hash, issued_at, expires_at, last_seen_at, key_id, mac)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.ID, s.UserID, s.TokenHash, s.IssuedAt, s.ExpiresAt, s.IssuedAt, s.KeyID, s.MAC)
+	if err != nil {
+		return fmt.Errorf("write session: %w", err)
+	}
+	return nil
+}
+
+// saveFailures adds to the count of failed logins of a subject; a negative
+// number clears it.
+func saveFailures(ctx context.Context, tx *sql.Tx, subject string, failures int, at time.Time) error {
+	var err error
+	switch {
+	case failures < 0:
+		_, err = tx.ExecContext(ctx, "DELETE FROM login_attempts WHERE subject = ?", subject)
+	case failures > 0:
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO login_attempts (subject, failures, first_failed_at, last_failed_at) VALUES (?, ?, ?, ?)
+			ON DUPLICATE KEY UPDATE failures = failures + VALUES(failures), last_failed_at = VALUES(last_failed_at)`,
+			subject, failures, at, at)
+	}
+	if err != nil {
+		return fmt.Errorf("count failed logins: %w", err)
+	}
+	return nil
+}
+
+func nullTime(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }

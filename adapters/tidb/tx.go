@@ -1,0 +1,126 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/go-sql-driver/mysql"
+)
+
+// maxConflicts bounds how often a transaction is tried again because another
+// one was in its way.
+const maxConflicts = 10
+
+// errOutcomeUnknown says that COMMIT was sent and no answer came: the
+// transaction may or may not have happened.
+var errOutcomeUnknown = errors.New("the outcome of COMMIT is unknown")
+
+// errSettled is returned by a txFunc that found an earlier attempt committed.
+var errSettled = errors.New("an earlier attempt was committed")
+
+// txFunc is the body of a transaction. It may run several times. inDoubt says
+// that the outcome of an earlier attempt is unknown: the function must then,
+// after it has taken its locks (which wait for that attempt to end), look for
+// what the attempt would have written, and return errSettled if it is there.
+type txFunc func(ctx context.Context, tx *sql.Tx, inDoubt bool) error
+
+// inTx runs fn in a transaction and tries again after a conflict and after a
+// COMMIT of unknown outcome, the latter until ctx ends.
+func inTx(ctx context.Context, db *sql.DB, fn txFunc) error {
+	var (
+		inDoubt   bool
+		conflicts int
+	)
+	attempt := func() (struct{}, error) {
+		err := once(ctx, db, fn, inDoubt)
+		switch {
+		case err == nil || errors.Is(err, errSettled):
+			return struct{}{}, nil
+		case errors.Is(err, errOutcomeUnknown):
+			inDoubt = true
+		case isConflict(err) && conflicts < maxConflicts:
+			conflicts++
+		case inDoubt && isConnectionError(err):
+			// The question is still open: ask again.
+		default:
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval = 5 * time.Millisecond
+	wait.MaxInterval = 500 * time.Millisecond
+	_, err := backoff.Retry(ctx, attempt, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
+	return err
+}
+
+func once(ctx context.Context, db *sql.DB, fn txFunc, inDoubt bool) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := fn(ctx, tx, inDoubt); err != nil {
+		// A failed rollback leaves a broken connection, which the pool drops
+		// and the server rolls back; fn's error is the one that matters.
+		_ = tx.Rollback()
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return fmt.Errorf("commit: %w", err) // it was not sent
+		}
+		if isServerError(err) {
+			return fmt.Errorf("commit: %w", err) // the server refused it
+		}
+		return fmt.Errorf("commit: %w: %w", errOutcomeUnknown, err)
+	}
+	return nil
+}
+
+// isServerError reports whether TiDB itself answered with the error, so that
+// the statement certainly had no effect.
+func isServerError(err error) bool {
+	var answer *mysql.MySQLError
+	return errors.As(err, &answer)
+}
+
+// isConnectionError reports whether the database could not be asked.
+func isConnectionError(err error) bool {
+	var network net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
+		errors.Is(err, io.EOF) || errors.As(err, &network)
+}
+
+// TiDB's error codes: https://docs.pingcap.com/tidb/stable/error-codes
+const (
+	codeDuplicateKey  = 1062
+	codeDeadlock      = 1213
+	codeCannotRetry   = 8002 // SELECT FOR UPDATE met a write conflict
+	codeRetryable     = 8022
+	codeSchemaChanged = 8028
+	codeWriteConflict = 9007
+)
+
+func isConflict(err error) bool {
+	switch errorCode(err) {
+	case codeDeadlock, codeCannotRetry, codeRetryable, codeSchemaChanged, codeWriteConflict:
+		return true
+	}
+	return false
+}
+
+// errorCode returns the code of TiDB's answer, 0 for any other error.
+func errorCode(err error) uint16 {
+	var answer *mysql.MySQLError
+	if errors.As(err, &answer) {
+		return answer.Number
+	}
+	return 0
+}

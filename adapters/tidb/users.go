@@ -1,0 +1,199 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"helfy/app/command"
+	"helfy/domain"
+)
+
+// Users implements command.Users. It is safe for concurrent use.
+type Users struct {
+	db      *sql.DB
+	keyring *domain.Keyring
+}
+
+var _ command.Users = (*Users)(nil)
+
+// NewUsers returns the users in db, whose chains keyring seals.
+func NewUsers(db *sql.DB, keyring *domain.Keyring) *Users {
+	return &Users{db: db, keyring: keyring}
+}
+
+// Account implements command.Users.
+func (u *Users) Account(ctx context.Context, name domain.Username) (command.Account, error) {
+	var account command.Account
+	credential := &account.Credential
+	err := u.db.QueryRowContext(ctx, `
+		SELECT users.id, c.user_id, c.password_hash, c.event_seq, c.key_id, c.mac
+		FROM users JOIN credentials c ON c.user_id = users.id
+		WHERE users.username = ?`, name.String(),
+	).Scan(&account.ID, &credential.UserID, &credential.PasswordHash, &credential.Seq, &credential.KeyID, &credential.MAC)
+	if errors.Is(err, sql.ErrNoRows) {
+		return command.Account{}, command.ErrUserNotFound
+	}
+	if err != nil {
+		return command.Account{}, fmt.Errorf("find account: %w", err)
+	}
+	return account, nil
+}
+
+// Update implements command.Users.
+func (u *Users) Update(ctx context.Context, id domain.UserID, change func(*domain.User) error) error {
+	var attempted []domain.Event
+	err := inTx(ctx, u.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
+		user, err := u.lock(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if inDoubt {
+			if err := settle(ctx, tx, attempted); err != nil {
+				return err
+			}
+		}
+		if err := change(user); err != nil {
+			return err
+		}
+		attempted = user.Pending().Events
+		return save(ctx, tx, user)
+	})
+	if err != nil {
+		return fmt.Errorf("update user %d: %w", id, err)
+	}
+	return nil
+}
+
+// settle returns errSettled if the events of an attempt of unknown outcome
+// are there. The caller holds the lock that the attempt held, so the attempt
+// has ended.
+func settle(ctx context.Context, tx *sql.Tx, attempted []domain.Event) error {
+	done, err := published(ctx, tx, attempted)
+	if err == nil && done {
+		return errSettled
+	}
+	return err
+}
+
+// lock reads the newest committed state of a user and holds its row. It must
+// be the first statement of the transaction: a plain read before it would fix
+// the snapshot that later reads see.
+func (u *Users) lock(ctx context.Context, tx *sql.Tx, id domain.UserID) (*domain.User, error) {
+	var (
+		state                domain.UserState
+		name                 string
+		tokenHash            sql.NullString
+		tokenExpires, lastIn sql.NullTime
+	)
+	err := tx.QueryRowContext(ctx, `
+		SELECT id, username, role, status, token_hash, token_expires_at, last_login_at,
+		       event_seq, event_hash, created_at, updated_at
+		FROM users WHERE id = ? FOR UPDATE`, id,
+	).Scan(&state.ID, &name, &state.Role, &state.Status, &tokenHash, &tokenExpires, &lastIn,
+		&state.Head.Seq, &state.Head.Hash, &state.CreatedAt, &state.UpdatedAt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, command.ErrUserNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock user: %w", err)
+	}
+	state.Username, err = domain.NewUsername(name)
+	if err != nil {
+		return nil, fmt.Errorf("user %d has a name that is none: %w", id, err)
+	}
+	state.TokenHash = tokenHash.String
+	state.TokenExpiresAt = tokenExpires.Time
+	state.LastLoginAt = lastIn.Time
+	return domain.LoadUser(state, u.keyring), nil
+}
+
+// Add implements command.Users.
+func (u *Users) Add(ctx context.Context, name domain.Username, register func(domain.UserID) *domain.User) (domain.UserID, error) {
+	var (
+		id        domain.UserID
+		attempted []domain.Event
+	)
+	err := inTx(ctx, u.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
+		// The row is there for its id only until save fills it: the feed
+		// shows a transaction's last value.
+		result, err := tx.ExecContext(ctx, `
+			INSERT INTO users (username, role, status, event_seq, event_hash, created_at, updated_at)
+			VALUES (?, '', '', 0, '', '1970-01-01', '1970-01-01')`, name.String())
+		if errorCode(err) == codeDuplicateKey {
+			if inDoubt {
+				if err := settle(ctx, tx, attempted); err != nil {
+					return err
+				}
+			}
+			return command.ErrUsernameTaken
+		}
+		if err != nil {
+			return fmt.Errorf("insert user: %w", err)
+		}
+		inserted, err := result.LastInsertId()
+		if err != nil {
+			return fmt.Errorf("read the new user's id: %w", err)
+		}
+		id = domain.UserID(inserted)
+		user := register(id)
+		attempted = user.Pending().Events
+		return save(ctx, tx, user)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("add user: %w", err)
+	}
+	return id, nil
+}
+
+// AddUnknownFailure implements command.Users.
+func (u *Users) AddUnknownFailure(ctx context.Context, chain string, link func(domain.Head) (domain.Event, domain.Head)) error {
+	var attempted []domain.Event
+	err := inTx(ctx, u.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
+		head, err := lockChain(ctx, tx, chain)
+		if err != nil {
+			return err
+		}
+		if inDoubt {
+			if err := settle(ctx, tx, attempted); err != nil {
+				return err
+			}
+		}
+		event, head := link(head)
+		attempted = []domain.Event{event}
+		if err := publish(ctx, tx, attempted); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx,
+			"UPDATE event_chains SET event_seq = ?, event_hash = ? WHERE aggregatetype = ? AND aggregateid = ?",
+			head.Seq, head.Hash, domain.AggregateUnknown, chain)
+		if err != nil {
+			return fmt.Errorf("move the chain's head: %w", err)
+		}
+		return saveFailures(ctx, tx, domain.AggregateUnknown+":"+chain, 1, event.OccurredAt)
+	})
+	if err != nil {
+		return fmt.Errorf("add event to unknown chain %s: %w", chain, err)
+	}
+	return nil
+}
+
+func lockChain(ctx context.Context, tx *sql.Tx, chain string) (domain.Head, error) {
+	// The upsert locks the row, or makes it: there is nothing to lock before
+	// the first event.
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO event_chains (aggregatetype, aggregateid, event_seq, event_hash) VALUES (?, ?, 0, '')
+		ON DUPLICATE KEY UPDATE event_seq = event_seq`, domain.AggregateUnknown, chain)
+	if err != nil {
+		return domain.Head{}, fmt.Errorf("lock chain: %w", err)
+	}
+	var head domain.Head
+	err = tx.QueryRowContext(ctx,
+		"SELECT event_seq, event_hash FROM event_chains WHERE aggregatetype = ? AND aggregateid = ? FOR UPDATE",
+		domain.AggregateUnknown, chain).Scan(&head.Seq, &head.Hash)
+	if err != nil {
+		return domain.Head{}, fmt.Errorf("read chain: %w", err)
+	}
+	return head, nil
+}
