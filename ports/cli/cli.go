@@ -1,0 +1,85 @@
+// Package cli is how a person at a terminal reaches the service.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"helfy/service"
+)
+
+// commands is the command line.
+type commands struct {
+	Run        runCommand        `cmd:"" help:"Serve HTTP and keep the projections up to date, all in one process."`
+	Migrate    migrateCommands   `cmd:"" help:"Look after the database's schema."`
+	Topics     topicsCommands    `cmd:"" help:"Look after Kafka's topics."`
+	Changefeed changefeedCommand `cmd:"" help:"Look after TiCDC's changefeed."`
+	User       userCommands      `cmd:"" help:"Look after users."`
+	Key        keyCommands       `cmd:"" help:"Look after the keys that seal events."`
+	Message    messageCommands   `cmd:"" help:"Look at messages of the topics."`
+}
+
+// session is what every command gets.
+type session struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+func (s session) say(format string, args ...any) error {
+	_, err := fmt.Fprintf(s.stdout, format+"\n", args...)
+	return err
+}
+
+// Main runs the command of args until it is done or ctx ends, and returns the
+// exit code: 0, 1 for a failure, 80 for a wrong command line.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var line commands
+	exit := -1
+	parser, err := kong.New(&line,
+		kong.Name("helfy"),
+		kong.Description("An authentication service whose audit trail is the database's own change stream."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exit = code }),
+		kong.Help(help),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		panic(err) // the commands above are malformed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	chosen, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit // --help
+	}
+	if err != nil {
+		parser.FatalIfErrorf(err)
+		return exit
+	}
+	if err := chosen.Run(session{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}); err != nil {
+		fmt.Fprintf(stderr, "helfy: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nhelfy: "))
+		return 1
+	}
+	return 0
+}
+
+// help shows kong's help, and the environment behind that of the program.
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	if ctx.Selected() != nil {
+		return nil
+	}
+	if _, err := fmt.Fprintln(ctx.Stdout, "\nEnvironment [default]:"); err != nil {
+		return err
+	}
+	return service.DescribeConfig(ctx.Stdout)
+}

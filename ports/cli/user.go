@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"helfy/app/command"
+	"helfy/domain"
+	"helfy/service"
+)
+
+type userCommands struct {
+	Create userCreate `cmd:"" help:"Make a user."`
+}
+
+type userCreate struct {
+	Username      string `required:"" help:"Name of the user."`
+	Admin         bool   `help:"Give the role admin."`
+	IfNotExists   bool   `help:"Succeed if somebody has the name already."`
+	PasswordStdin bool   `required:"" help:"Read the password from the first line of standard input."`
+}
+
+// maxPasswordLine bounds what is read from standard input, in bytes.
+const maxPasswordLine = 4096
+
+// Run implements the command.
+func (u userCreate) Run(s session) error {
+	config, err := service.ReadConfig()
+	if err != nil {
+		return err
+	}
+	password, err := readPassword(s.stdin)
+	if err != nil {
+		return err
+	}
+	role := domain.RoleUser
+	if u.Admin {
+		role = domain.RoleAdmin
+	}
+	id, err := config.CreateUser(s.ctx, command.CreateUser{
+		Username: u.Username, Password: password, Role: role, Origin: domain.Origin{Actor: "cli"},
+	})
+	if errors.Is(err, command.ErrUsernameTaken) && u.IfNotExists {
+		return s.say("user %s exists", u.Username)
+	}
+	if err != nil {
+		return err
+	}
+	return s.say("created user %s with id %d and role %s", u.Username, id, role)
+}
+
+func readPassword(r io.Reader) (domain.Secret, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, maxPasswordLine)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return domain.Secret{}, fmt.Errorf("read password from standard input: %w", err)
+	}
+	password := strings.TrimRight(line, "\r\n")
+	if password == "" {
+		return domain.Secret{}, errors.New("standard input has no password on its first line")
+	}
+	return domain.NewSecret(password), nil
+}

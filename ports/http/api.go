@@ -1,0 +1,97 @@
+// Package http is how the world reaches the service over HTTP. Errors are
+// problem details (RFC 9457).
+package http
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+
+	"helfy/app/command"
+	"helfy/app/query"
+	"helfy/domain"
+)
+
+// Use cases, as the routes need them.
+type (
+	loginHandler interface {
+		Handle(context.Context, command.Login) (command.LoggedIn, error)
+	}
+	authenticator interface {
+		Handle(context.Context, domain.Secret) (query.SignedIn, error)
+	}
+	auditLister interface {
+		Handle(ctx context.Context, before *query.AuditPosition, limit int) (query.AuditPage, error)
+	}
+	healthChecker interface {
+		Handle(context.Context) query.Health
+	}
+)
+
+// Config is what the API needs.
+type Config struct {
+	Login        loginHandler
+	Authenticate authenticator
+	ListAudit    auditLister
+	Health       healthChecker
+	// Ready reports whether this process can do its own job.
+	Ready query.Probe
+	// TrustedProxies are the peers whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	Log            *slog.Logger
+}
+
+const (
+	// requestTimeout bounds a request's work, from its first byte.
+	requestTimeout = 10 * time.Second
+	// maxBody is the greatest size of a request's body in bytes.
+	maxBody = 64 << 10
+)
+
+// NewHandler returns all routes.
+func NewHandler(config Config) http.Handler {
+	router := chi.NewRouter()
+	router.Use(
+		withRequestID,
+		withClientIP(config.TrustedProxies),
+		withRecovery(config.Log),
+		withTimeout,
+	)
+	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, config.Log, http.StatusNotFound, "no such path")
+	})
+	router.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, config.Log, http.StatusMethodNotAllowed, "the path does not take this method")
+	})
+
+	settings := huma.DefaultConfig("Helfy", "1")
+	settings.DocsPath = ""
+	settings.SchemasPath = ""
+	settings.OpenAPIPath = ""
+	settings.CreateHooks = nil // answers carry no $schema
+	settings.RejectUnknownQueryParameters = true
+	settings.Transformers = append(settings.Transformers, hideValues)
+	api := humachi.New(router, settings)
+
+	registerLogin(api, config)
+	registerAudit(api, config)
+	registerHealth(api, config)
+	return router
+}
+
+// hideValues takes the rejected values out of problem details: one of them
+// may be a password.
+func hideValues(_ huma.Context, _ string, answer any) (any, error) {
+	if problem, ok := answer.(*huma.ErrorModel); ok {
+		for _, detail := range problem.Errors {
+			detail.Value = nil
+		}
+	}
+	return answer, nil
+}

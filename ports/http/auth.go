@@ -1,0 +1,52 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"helfy/app/query"
+	"helfy/domain"
+)
+
+// authInput is embedded in the input of every operation that needs a session.
+type authInput struct {
+	Authorization string `header:"Authorization" doc:"Bearer and the token of a session"`
+}
+
+// signedIn returns the user whose token the request carries, or an answer of
+// 401 or 503.
+func (i authInput) signedIn(ctx context.Context, config Config) (query.SignedIn, error) {
+	scheme, token, found := strings.Cut(i.Authorization, " ")
+	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return query.SignedIn{}, unauthorized("a Bearer token is needed")
+	}
+	user, err := config.Authenticate.Handle(ctx, domain.NewSecret(token))
+	switch {
+	case err == nil:
+		return user, nil
+	case errors.Is(err, query.ErrForged):
+		config.Log.ErrorContext(ctx, "forged session", "error", err, "requestId", originOf(ctx).RequestID)
+		fallthrough
+	case errors.Is(err, query.ErrNoSession):
+		return query.SignedIn{}, unauthorized("the token belongs to no session")
+	default:
+		return query.SignedIn{}, unavailable(ctx, config.Log, "authenticate", err)
+	}
+}
+
+// admin is signedIn for administrators only: others are answered 403.
+func (i authInput) admin(ctx context.Context, config Config) (query.SignedIn, error) {
+	user, err := i.signedIn(ctx, config)
+	if err == nil && user.Role != domain.RoleAdmin {
+		return query.SignedIn{}, huma.Error403Forbidden("this needs the role admin")
+	}
+	return user, err
+}
+
+func unauthorized(detail string) error {
+	return huma.ErrorWithHeaders(huma.Error401Unauthorized(detail), http.Header{"WWW-Authenticate": {"Bearer"}})
+}

@@ -1,0 +1,60 @@
+package http
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+type healthOutput struct {
+	Status int
+	Body   struct {
+		Status   string `json:"status" enum:"healthy,unhealthy"`
+		Database string `json:"database" enum:"connected,disconnected"`
+		Kafka    bool   `json:"kafka"`
+	}
+}
+
+type aliveOutput struct {
+	Status int
+	Body   struct {
+		Status string `json:"status"`
+	}
+}
+
+func registerHealth(api huma.API, config Config) {
+	huma.Register(api, huma.Operation{
+		OperationID: "health", Method: http.MethodGet, Path: "/health", Summary: "State of all parts",
+	}, func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
+		health := config.Health.Handle(ctx)
+		output := &healthOutput{Status: http.StatusOK}
+		output.Body.Status, output.Body.Database, output.Body.Kafka = "healthy", "connected", health.Kafka == nil
+		if health.Database != nil {
+			output.Body.Database = "disconnected"
+		}
+		if !health.Healthy() {
+			output.Status, output.Body.Status = http.StatusServiceUnavailable, "unhealthy"
+			config.Log.WarnContext(ctx, "unhealthy", "database", health.Database, "kafka", health.Kafka)
+		}
+		return output, nil
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "livez", Method: http.MethodGet, Path: "/livez", Summary: "Whether the process runs",
+	}, func(context.Context, *struct{}) (*aliveOutput, error) {
+		output := &aliveOutput{Status: http.StatusOK}
+		output.Body.Status = "alive"
+		return output, nil
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "readyz", Method: http.MethodGet, Path: "/readyz", Summary: "Whether the process can do its job",
+	}, func(ctx context.Context, _ *struct{}) (*aliveOutput, error) {
+		output := &aliveOutput{Status: http.StatusOK}
+		output.Body.Status = "ready"
+		if err := config.Ready(ctx); err != nil {
+			config.Log.WarnContext(ctx, "not ready", "error", err)
+			output.Status, output.Body.Status = http.StatusServiceUnavailable, "not ready"
+		}
+		return output, nil
+	})
+}

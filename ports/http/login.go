@@ -1,0 +1,51 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"helfy/app/command"
+	"helfy/domain"
+)
+
+type loginInput struct {
+	Body struct {
+		Username string        `json:"username" maxLength:"1024" doc:"Name of the user, without regard to case"`
+		Password domain.Secret `json:"password" doc:"Password of the user"`
+	}
+}
+
+type loginOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Token    string `json:"token" format:"uuid" doc:"Bearer token of the new session"`
+		UserID   int64  `json:"userId"`
+		Username string `json:"username"`
+	}
+}
+
+func registerLogin(api huma.API, config Config) {
+	huma.Register(api, huma.Operation{
+		OperationID: "login", Method: http.MethodPost, Path: "/api/login", Summary: "Sign in",
+		MaxBodyBytes: maxBody,
+		Errors:       []int{http.StatusUnauthorized, http.StatusServiceUnavailable},
+	}, func(ctx context.Context, input *loginInput) (*loginOutput, error) {
+		loggedIn, err := config.Login.Handle(ctx, command.Login{
+			Username: input.Body.Username, Password: input.Body.Password, Origin: originOf(ctx),
+		})
+		if errors.Is(err, command.ErrInvalidCredentials) {
+			return nil, huma.Error401Unauthorized("invalid username or password")
+		}
+		if err != nil {
+			return nil, unavailable(ctx, config.Log, "log in", err)
+		}
+		output := &loginOutput{CacheControl: "no-store"}
+		output.Body.Token = loggedIn.Token.Reveal()
+		output.Body.UserID = int64(loggedIn.UserID)
+		output.Body.Username = loggedIn.Username
+		return output, nil
+	})
+}

@@ -1,0 +1,31 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"helfy/app/command"
+)
+
+// retryAfterSeconds is when a client that was sent away may try again.
+const retryAfterSeconds = "1"
+
+// unavailable answers 503 for what may go better on the next try: all hashes
+// busy, or the database away. The cause is logged, not told.
+func unavailable(ctx context.Context, log *slog.Logger, doing string, cause error) error {
+	detail := "the service cannot do this at the moment"
+	if errors.Is(cause, command.ErrBusy) {
+		detail = command.ErrBusy.Error()
+		log.DebugContext(ctx, "busy", "doing", doing)
+	} else {
+		log.ErrorContext(ctx, "request failed", "doing", doing, "error", cause, "requestId", originOf(ctx).RequestID)
+	}
+	return huma.ErrorWithHeaders(
+		huma.Error503ServiceUnavailable(detail),
+		http.Header{"Retry-After": {retryAfterSeconds}},
+	)
+}
