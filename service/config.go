@@ -1,0 +1,138 @@
+// Package service wires the parts together. It is the only place that knows
+// them all.
+package service
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"helfy/domain"
+)
+
+// Config is the configuration, all of it from the environment.
+type Config struct {
+	Host string `env:"HOST" doc:"address that HTTP listens on, empty for all"`
+	Port int    `env:"PORT" envDefault:"3000" doc:"port that HTTP listens on"`
+
+	TiDBHost     string        `env:"TIDB_HOST" envDefault:"127.0.0.1" doc:"TiDB's address"`
+	TiDBPort     int           `env:"TIDB_PORT" envDefault:"4000" doc:"TiDB's MySQL port"`
+	TiDBUser     string        `env:"TIDB_USER" envDefault:"root" doc:"TiDB user"`
+	TiDBPassword domain.Secret `env:"TIDB_PASSWORD" doc:"TiDB user's password"`
+	TiDBDatabase string        `env:"TIDB_DATABASE" envDefault:"helfy" doc:"database, created by migrate up"`
+	TiDBSSL      bool          `env:"TIDB_SSL" envDefault:"false" doc:"connect to TiDB by TLS"`
+	TiDBMaxConns int           `env:"TIDB_MAX_CONNS" envDefault:"32" doc:"greatest number of connections to TiDB"`
+
+	KafkaBrokers     []string `env:"KAFKA_BROKERS" envDefault:"127.0.0.1:9092" doc:"Kafka brokers as host:port, separated by commas"`
+	KafkaPartitions  int      `env:"KAFKA_PARTITIONS" envDefault:"4" doc:"partitions of each topic"`
+	KafkaReplication int      `env:"KAFKA_REPLICATION" envDefault:"1" doc:"replicas of each partition"`
+	ChangesTopic     string   `env:"KAFKA_CHANGES_TOPIC" envDefault:"tidb-cdc-events" doc:"topic of the changes of users"`
+	EventsTopic      string   `env:"KAFKA_EVENTS_TOPIC" envDefault:"user-events" doc:"topic of the events"`
+	ConsumerGroup    string   `env:"KAFKA_CONSUMER_GROUP" envDefault:"helfy-audit" doc:"prefix of the names of the audit projection's consumer groups"`
+
+	TiCDCURL          string   `env:"TICDC_URL" envDefault:"http://127.0.0.1:8300" doc:"TiCDC's HTTP API"`
+	ChangefeedID      string   `env:"CHANGEFEED_ID" envDefault:"helfy" doc:"changefeed's id"`
+	ChangefeedBrokers []string `env:"CHANGEFEED_KAFKA_BROKERS" doc:"brokers as TiCDC sees them, KAFKA_BROKERS if empty"`
+
+	KeyFile         string         `env:"HELFY_KEY_FILE" doc:"file of the keys that seal events, credentials and sessions; helfy key create makes one"`
+	SessionTTL      time.Duration  `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
+	HashConcurrency int            `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of 19 MiB each; logins beyond are answered 503"`
+	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For is believed, separated by commas"`
+	LogLevel        string         `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
+	Dev             bool           `env:"HELFY_DEV" envDefault:"false" doc:"development: user create takes weak passwords"`
+}
+
+// ReadConfig reads the environment. Its error joins all faults, each with its
+// variable's name.
+func ReadConfig() (Config, error) {
+	var config Config
+	err := env.ParseWithOptions(&config, env.Options{FuncMap: map[reflect.Type]env.ParserFunc{
+		reflect.TypeFor[domain.Secret](): func(text string) (any, error) { return domain.NewSecret(text), nil },
+	}})
+	malformed := malformed(err)
+	if len(config.ChangefeedBrokers) == 0 {
+		config.ChangefeedBrokers = config.KafkaBrokers
+	}
+	faults := make([]error, 0, len(malformed))
+	for _, field := range fields() {
+		variable := field.Tag.Get("env")
+		if fault, ok := malformed[variable]; ok {
+			faults = append(faults, fmt.Errorf("%s: %w (%s)", variable, fault, field.Tag.Get("doc")))
+		}
+	}
+	config.validate(func(variable string, ok bool, format string, args ...any) {
+		if malformed[variable] == nil && !ok {
+			faults = append(faults, fmt.Errorf(variable+": "+format, args...))
+		}
+	})
+	return config, errors.Join(faults...)
+}
+
+func fields() []reflect.StructField { return slices.Collect(reflect.TypeFor[Config]().Fields()) }
+
+// malformed gives the fault of each variable that could not be parsed; the
+// library names the field.
+func malformed(err error) map[string]error {
+	faults := map[string]error{}
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return faults
+	}
+	for _, fault := range all.Errors {
+		var parse env.ParseError
+		if !errors.As(fault, &parse) {
+			continue
+		}
+		if field, ok := reflect.TypeFor[Config]().FieldByName(parse.Name); ok {
+			faults[field.Tag.Get("env")] = parse.Err
+		}
+	}
+	return faults
+}
+
+func (c Config) validate(check func(variable string, ok bool, format string, args ...any)) {
+	check("PORT", c.Port >= 0 && c.Port <= 65535, "%d is no port", c.Port)
+	check("TIDB_PORT", c.TiDBPort > 0 && c.TiDBPort <= 65535, "%d is no port", c.TiDBPort)
+	check("TIDB_DATABASE", c.TiDBDatabase != "" && len(c.TiDBDatabase) <= 64, "want 1 to 64 characters")
+	check("TIDB_MAX_CONNS", c.TiDBMaxConns > 0, "want at least 1, got %d", c.TiDBMaxConns)
+	check("KAFKA_PARTITIONS", c.KafkaPartitions > 0, "want at least 1, got %d", c.KafkaPartitions)
+	check("KAFKA_REPLICATION", c.KafkaReplication > 0, "want at least 1, got %d", c.KafkaReplication)
+	check("KAFKA_EVENTS_TOPIC", c.ChangesTopic != c.EventsTopic, "must not be KAFKA_CHANGES_TOPIC, %q", c.ChangesTopic)
+	check("SESSION_TTL", c.SessionTTL > 0, "want more than 0, got %s", c.SessionTTL)
+	check("LOGIN_HASH_CONCURRENCY", c.HashConcurrency > 0, "want at least 1, got %d", c.HashConcurrency)
+	for variable, brokers := range map[string][]string{"KAFKA_BROKERS": c.KafkaBrokers, "CHANGEFEED_KAFKA_BROKERS": c.ChangefeedBrokers} {
+		for _, broker := range brokers {
+			_, _, err := net.SplitHostPort(broker)
+			check(variable, err == nil, "%q is not host:port", broker)
+		}
+	}
+	address, err := url.Parse(c.TiCDCURL)
+	check("TICDC_URL", err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "",
+		"want http://host:port, got %q", c.TiCDCURL)
+	_, err = c.logLevel()
+	check("LOG_LEVEL", err == nil, "want debug, info, warn or error, got %q", c.LogLevel)
+}
+
+// DescribeConfig lists every variable with its meaning and default.
+func DescribeConfig(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, field := range fields() {
+		value := field.Tag.Get("envDefault")
+		if value != "" {
+			value = "[" + value + "]"
+		}
+		if _, err := fmt.Fprintf(table, "  %s\t%s %s\n", field.Tag.Get("env"), field.Tag.Get("doc"), value); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}

@@ -1,0 +1,119 @@
+package service
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"helfy/adapters/argon2id"
+	"helfy/adapters/kafka"
+	"helfy/adapters/tidb"
+	"helfy/app/command"
+	"helfy/app/query"
+	"helfy/domain"
+	"helfy/ports/events"
+	httpport "helfy/ports/http"
+)
+
+// The bounds of a connection: a slow or silent client holds it no longer.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 20 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 16 << 10
+	// drainTimeout bounds how long requests under way may take at the end.
+	drainTimeout = 15 * time.Second
+)
+
+// Run serves HTTP and keeps the projections up to date until ctx ends; then
+// it finishes what is under way. It listens before it calls ready with its
+// address.
+func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address string)) (err error) {
+	keyring, err := c.readKeyring()
+	if err != nil {
+		return err
+	}
+	db, err := tidb.Open(c.tidb())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	handler, err := c.newHandler(db, keyring, log)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	if err != nil {
+		return fmt.Errorf("PORT %d is not free, set PORT to another one: %w", c.Port, err)
+	}
+	ready(listener.Addr().String())
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(ctx, listener, handler, log) })
+	group.Go(func() error {
+		c.newAuditConsumer(db, log).Run(ctx)
+		return nil
+	})
+	return group.Wait()
+}
+
+func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger) (http.Handler, error) {
+	hasher, err := argon2id.New(argon2id.DefaultParams, c.HashConcurrency)
+	if err != nil {
+		return nil, err
+	}
+	database := func(ctx context.Context) error { return tidb.Ping(ctx, db) }
+	return httpport.NewHandler(httpport.Config{
+		Login: command.LoginHandler{
+			Users: tidb.NewUsers(db, keyring), Hasher: hasher, Keyring: keyring,
+			Log: log, Now: time.Now, SessionTTL: c.SessionTTL,
+		},
+		Authenticate:   query.Authenticate{Sessions: tidb.NewSessions(db), Keyring: keyring, Now: time.Now},
+		ListAudit:      query.ListAudit{Log: tidb.NewAuditLog(db)},
+		Health:         query.NewCheckHealth(database, kafka.Brokers(c.KafkaBrokers).Ping),
+		Ready:          database,
+		TrustedProxies: c.TrustedProxies,
+		Log:            log,
+	}), nil
+}
+
+func (c Config) newAuditConsumer(db *sql.DB, log *slog.Logger) *events.AuditConsumer {
+	return events.NewAuditConsumer(events.AuditConfig{
+		Group: c.ConsumerGroup, Database: c.TiDBDatabase, ChangesTopic: c.ChangesTopic, EventsTopic: c.EventsTopic,
+	}, kafka.Brokers(c.KafkaBrokers), tidb.NewAuditStore(db), log)
+}
+
+// serve answers requests until ctx ends, then finishes those under way.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("drain HTTP: %w", err), server.Close())
+	}
+	return nil
+}

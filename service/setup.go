@@ -1,0 +1,68 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"helfy/adapters/argon2id"
+	"helfy/adapters/kafka"
+	"helfy/adapters/ticdc"
+	"helfy/adapters/tidb"
+	"helfy/app/command"
+	"helfy/domain"
+	"helfy/migrations"
+)
+
+// Migrate brings the database's schema up to date and returns the migrations
+// that it ran.
+func (c Config) Migrate(ctx context.Context) ([]string, error) {
+	return tidb.Migrate(ctx, c.tidb(), migrations.FS)
+}
+
+// EnsureTopics creates the topics that are missing, returns their names, and
+// checks the others.
+func (c Config) EnsureTopics() ([]string, error) {
+	topic := func(name string) kafka.Topic {
+		return kafka.Topic{Name: name, Partitions: c.KafkaPartitions, Replication: c.KafkaReplication}
+	}
+	return kafka.Brokers(c.KafkaBrokers).EnsureTopics(topic(c.ChangesTopic), topic(c.EventsTopic))
+}
+
+// EnsureChangefeed creates the changefeed if it is missing and checks it
+// otherwise. It reports whether it created it, and the changefeed's state.
+func (c Config) EnsureChangefeed(ctx context.Context) (created bool, state string, err error) {
+	created, status, err := ticdc.NewClient(c.TiCDCURL).Ensure(ctx, ticdc.Changefeed{
+		ID: c.ChangefeedID, Database: c.TiDBDatabase,
+		ChangesTopic: c.ChangesTopic, EventsTopic: c.EventsTopic,
+		Partitions: c.KafkaPartitions, Replication: c.KafkaReplication, Brokers: c.ChangefeedBrokers,
+	})
+	return created, status.State, err
+}
+
+// CreateUser makes a user and returns its id.
+func (c Config) CreateUser(ctx context.Context, create command.CreateUser) (id domain.UserID, err error) {
+	keyring, err := c.readKeyring()
+	if err != nil {
+		return 0, err
+	}
+	hasher, err := argon2id.New(argon2id.DefaultParams, c.HashConcurrency)
+	if err != nil {
+		return 0, err
+	}
+	db, err := tidb.Open(c.tidb())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	handler := command.CreateUserHandler{Users: tidb.NewUsers(db, keyring), Hasher: hasher, Keyring: keyring, Now: time.Now}
+	create.AllowWeakPassword = c.Dev
+	return handler.Handle(ctx, create)
+}
+
+func (c Config) tidb() tidb.Config {
+	return tidb.Config{
+		Host: c.TiDBHost, Port: c.TiDBPort, User: c.TiDBUser, Password: c.TiDBPassword,
+		Database: c.TiDBDatabase, TLS: c.TiDBSSL, MaxConns: c.TiDBMaxConns,
+	}
+}
