@@ -6,6 +6,20 @@ package tidb
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"helfy/devstack/feed"
+	"helfy/devstack/feed/api"
+	"helfy/devstack/feed/capture"
+	"helfy/devstack/feed/change"
 )
 
 // Config says where the server keeps its data and where it listens, always on
@@ -20,8 +34,72 @@ type Config struct {
 	TiCDCPort int
 }
 
+// closeTimeout bounds how long the changefeeds may go on sending at the end.
+const closeTimeout = 5 * time.Second
+
 // Run serves until ctx ends, then drains and closes the data. Both ports
-// accept connections only once the server can do its work.
+// accept connections only once the server can do its work. TiDB keeps global
+// state: a process can call Run once.
 func Run(ctx context.Context, cfg Config) error {
-	return errors.New("not built yet")
+	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil {
+		return fmt.Errorf("create data folder: %w", err)
+	}
+	if err := configure(cfg); err != nil {
+		return err
+	}
+	changes, err := change.Open(filepath.Join(cfg.DataDir, "feed"))
+	if err != nil {
+		return err
+	}
+	c := capture.New(changes)
+	db, err := openDatabase(filepath.Join(cfg.DataDir, "tidb"), c.Wrap)
+	if err != nil {
+		return errors.Join(err, changes.Close())
+	}
+	err = serve(ctx, cfg, db, changes, c)
+	return errors.Join(err, db.close(), changes.Close())
+}
+
+func serve(ctx context.Context, cfg Config, db *database, changes *change.Store, c *capture.Capture) error {
+	feeds, err := feed.Open(filepath.Join(cfg.DataDir, "changefeeds"), changes, db)
+	if err != nil {
+		return err
+	}
+	if err := recoverChanges(ctx, db, changes, feeds); err != nil {
+		return err
+	}
+	if err := db.bootstrap(); err != nil {
+		return err
+	}
+	c.Ignore(db.isSystem())
+
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.TiCDCPort)))
+	if err != nil {
+		return fmt.Errorf("listen for TiCDC's API: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	pumpCtx, stopPump := context.WithCancel(context.WithoutCancel(ctx))
+	pump := &pump{db: db, changes: changes, capture: c, feeds: feeds}
+	g.Go(func() error { return pump.run(pumpCtx) })
+	feeds.Start()
+	server := &http.Server{Handler: api.Handler(feeds), ReadHeaderTimeout: 10 * time.Second}
+	g.Go(func() error { return serveHTTP(server, listener) })
+	g.Go(func() error { return db.serve(cfg) })
+	g.Go(func() error {
+		<-ctx.Done()
+		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		defer stopPump()
+		db.stop()
+		err := pump.advance(closeCtx)
+		return errors.Join(err, feeds.Close(closeCtx), server.Shutdown(closeCtx))
+	})
+	return g.Wait()
+}
+
+func serveHTTP(server *http.Server, listener net.Listener) error {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve TiCDC's API: %w", err)
+	}
+	return nil
 }

@@ -1,0 +1,126 @@
+package tidb
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/pingcap/tidb/pkg/config"
+	"github.com/pingcap/tidb/pkg/domain"
+	"github.com/pingcap/tidb/pkg/kv"
+	"github.com/pingcap/tidb/pkg/server"
+	"github.com/pingcap/tidb/pkg/session"
+	"github.com/pingcap/tidb/pkg/store/mockstore"
+	"github.com/pingcap/tidb/pkg/util/logutil"
+	"github.com/tikv/client-go/v2/tikv"
+
+	"helfy/devstack/feed"
+	"helfy/devstack/feed/capture"
+	"helfy/devstack/feed/mount"
+	"helfy/devstack/feed/row"
+)
+
+// configure sets TiDB's global configuration. It must precede everything else
+// of TiDB, which logs to a file from then on.
+func configure(cfg Config) error {
+	file := logutil.FileLogConfig{}
+	file.Filename = filepath.Join(cfg.DataDir, "tidb.log")
+	file.MaxSize, file.MaxBackups = 50, 2 // megabytes, files
+	if err := logutil.InitLogger(logutil.NewLogConfig("warn", "text", "", "", file, false)); err != nil {
+		return fmt.Errorf("open TiDB's log: %w", err)
+	}
+	config.UpdateGlobal(func(c *config.Config) {
+		c.Host, c.Port, c.Socket = "127.0.0.1", uint(cfg.TiDBPort), ""
+		c.AdvertiseAddress = "127.0.0.1"
+		c.Status.ReportStatus = false
+		c.Path = filepath.Join(cfg.DataDir, "tidb")
+		c.TempDir = filepath.Join(cfg.DataDir, "tmp")
+		c.TempStoragePath = filepath.Join(cfg.DataDir, "tmp", "storage")
+		c.Log.SlowQueryFile = filepath.Join(cfg.DataDir, "tidb-slow.log")
+		// One region: a transaction of ordinary size commits in one request.
+		c.SplitTable = false
+	})
+	return nil
+}
+
+// database is TiDB and its storage.
+type database struct {
+	store  kv.Storage
+	domain *domain.Domain
+	server *server.Server
+}
+
+func openDatabase(dir string, wrap func(tikv.Client) tikv.Client) (*database, error) {
+	store, err := mockstore.NewMockStore(
+		mockstore.WithPath(dir),
+		mockstore.WithStoreType(mockstore.EmbedUnistore),
+		mockstore.WithClientHijacker(wrap),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("open TiDB's storage: %w", err)
+	}
+	return &database{store: store}, nil
+}
+
+// bootstrap starts TiDB's background work; the store must be recovered.
+func (db *database) bootstrap() error {
+	dom, err := session.BootstrapSession(db.store)
+	if err != nil {
+		return fmt.Errorf("bootstrap TiDB: %w", err)
+	}
+	db.domain = dom
+	cfg := config.GetGlobalConfig()
+	if db.server, err = server.NewServer(cfg, server.NewTiDBDriver(db.store)); err != nil {
+		return fmt.Errorf("create TiDB's server: %w", err)
+	}
+	db.server.SetDomain(dom)
+	dom.InfoSyncer().SetSessionManager(db.server)
+	return nil
+}
+
+// serve accepts MySQL connections until stop.
+func (db *database) serve(cfg Config) error {
+	if err := db.server.Run(db.domain); err != nil {
+		return fmt.Errorf("serve MySQL on port %d: %w", cfg.TiDBPort, err)
+	}
+	return nil
+}
+
+// stop ends the connections: idle ones at once, the others after a moment.
+func (db *database) stop() {
+	db.server.Close()
+	db.server.DrainClients(2*time.Second, time.Second)
+	db.server.KillSysProcesses()
+}
+
+func (db *database) close() error {
+	if db.domain != nil {
+		db.domain.Close()
+	}
+	if err := db.store.Close(); err != nil {
+		return fmt.Errorf("close TiDB's storage: %w", err)
+	}
+	return nil
+}
+
+func (db *database) storage() capture.Storage { return db.store.(capture.Storage) }
+
+func (db *database) isSystem() func(int64) bool { return mount.IsSystem(db.domain) }
+
+// Now implements feed.Database.
+func (db *database) Now(context.Context) (uint64, error) {
+	version, err := db.store.CurrentVersion(kv.GlobalTxnScope)
+	if err != nil {
+		return 0, fmt.Errorf("fetch a TSO: %w", err)
+	}
+	return version.Ver, nil
+}
+
+// Tables implements feed.Database.
+func (db *database) Tables(ctx context.Context, ts uint64) ([]*row.Table, error) {
+	return mount.Tables(ctx, db.domain, ts)
+}
+
+// Mounter implements feed.Database.
+func (db *database) Mounter() feed.Mounter { return mount.New(db.store, db.domain) }
