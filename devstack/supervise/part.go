@@ -147,10 +147,11 @@ func (p *part) end() error {
 }
 
 func (p *part) killProcess() error {
-	p.proc.lifeline.Close()
 	if err := p.proc.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", p.Name, err)
 	}
+	// Not before: the end of the lifeline is the order to stop in good order.
+	p.proc.lifeline.Close()
 	if !p.proc.wait(killLimit) {
 		return fmt.Errorf("%s (pid %d) is still there %v after SIGKILL", p.Name, p.proc.cmd.Process.Pid, killLimit)
 	}
