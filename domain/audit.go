@@ -1,3 +1,6 @@
+// Package domain holds what Helfy is about: users, their events and the chains
+// that these form, sessions, credentials, and the audit entries made of them.
+// It is pure: no I/O, no clock, no database.
 package domain
 
 import (

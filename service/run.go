@@ -51,7 +51,7 @@ func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address st
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
 		return fmt.Errorf("PORT %d is not free, set PORT to another one: %w", c.Port, err)
 	}

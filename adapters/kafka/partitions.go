@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/IBM/sarama"
@@ -65,7 +66,7 @@ func offsets(admin sarama.ClusterAdmin, partitions []projection.Partition, which
 		if answer == nil {
 			return nil, fmt.Errorf("read offsets of %s: no answer", p)
 		}
-		if answer.Err != sarama.ErrNoError {
+		if !errors.Is(answer.Err, sarama.ErrNoError) {
 			return nil, fmt.Errorf("read offsets of %s: %w", p, answer.Err)
 		}
 		result[i] = answer.Offset

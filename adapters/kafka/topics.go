@@ -70,16 +70,28 @@ func checkTopic(admin sarama.ClusterAdmin, topic Topic) error {
 	if got := len(described.Partitions); got != topic.Partitions {
 		faults = append(faults, fmt.Errorf("%w: %s has %d partitions, want %d", ErrTopicDiffers, topic.Name, got, topic.Partitions))
 	}
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic.Name})
+	settings, err := settingsOf(admin, topic.Name)
 	if err != nil {
-		return fmt.Errorf("read settings of topic %s: %w", topic.Name, err)
+		return err
 	}
-	for _, entry := range entries {
+	for _, entry := range settings {
 		if want, ours := topicConfig[entry.Name]; ours && entry.Value != want {
 			faults = append(faults, fmt.Errorf("%w: %s has %s=%s, want %s", ErrTopicDiffers, topic.Name, entry.Name, entry.Value, want))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+func settingsOf(admin sarama.ClusterAdmin, name string) ([]sarama.ConfigEntry, error) {
+	answers, err := admin.DescribeConfigs(
+		[]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: name}}, sarama.DescribeConfigsOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read settings of topic %s: %w", name, err)
+	}
+	if len(answers) != 1 || !errors.Is(answers[0].ErrorCode, sarama.ErrNoError) {
+		return nil, fmt.Errorf("read settings of topic %s: refused", name)
+	}
+	return answers[0].Configs, nil
 }
 
 func describe(admin sarama.ClusterAdmin, name string) (*sarama.TopicMetadata, error) {

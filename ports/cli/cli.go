@@ -64,7 +64,8 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return exit
 	}
 	if err := chosen.Run(session{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}); err != nil {
-		fmt.Fprintf(stderr, "helfy: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nhelfy: "))
+		// Whoever closed stderr does not want to know.
+		_, _ = fmt.Fprintf(stderr, "helfy: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nhelfy: "))
 		return 1
 	}
 	return 0

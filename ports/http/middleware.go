@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -91,7 +92,7 @@ func withRecovery(log *slog.Logger) func(http.Handler) http.Handler {
 				if fault == nil {
 					return
 				}
-				if fault == http.ErrAbortHandler {
+				if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(fault)
 				}
 				log.ErrorContext(r.Context(), "panic", "fault", fault, "stack", string(debug.Stack()),

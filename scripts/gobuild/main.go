@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +22,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: gobuild DIR OUTPUT LDFLAGS")
 		os.Exit(2)
 	}
-	if err := build(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err := build(context.Background(), os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		fmt.Fprintln(os.Stderr, "gobuild:", err)
 		os.Exit(1)
 	}
@@ -30,8 +31,8 @@ func main() {
 // every is the time between two lines of progress where there is no terminal.
 const every = 10 * time.Second
 
-func build(dir, output, ldflags string) error {
-	list := exec.Command("go", "list", "-deps", ".")
+func build(ctx context.Context, dir, output, ldflags string) error {
+	list := exec.CommandContext(ctx, "go", "list", "-deps", ".")
 	list.Dir, list.Stderr = dir, os.Stderr
 	deps, err := list.Output()
 	if err != nil {
@@ -39,7 +40,7 @@ func build(dir, output, ldflags string) error {
 	}
 	total := bytes.Count(deps, []byte("\n"))
 
-	command := exec.Command("go", "build", "-v", "-ldflags="+ldflags, "-o", output, ".")
+	command := exec.CommandContext(ctx, "go", "build", "-v", "-ldflags="+ldflags, "-o", output, ".")
 	command.Dir = dir
 	names, err := command.StderrPipe()
 	if err != nil {
