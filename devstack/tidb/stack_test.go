@@ -17,7 +17,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"helfy/canaljson"
-	"helfy/devstack/tidb"
 )
 
 // deadline bounds every wait of these tests.
@@ -158,5 +157,3 @@ func exec(t *testing.T, db interface {
 		t.Fatalf("%s: %v", query, err)
 	}
 }
-
-var _ = tidb.Config{}
