@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,11 +22,19 @@ const (
 
 func newFlags() *flag.FlagSet {
 	flags := flag.NewFlagSet("devstack", flag.ContinueOnError)
-	flags.Usage = func() {
-		fmt.Fprint(os.Stderr, usage)
+	flags.SetOutput(io.Discard) // errors are reported once, by main
+	return flags
+}
+
+// parse parses the command line and answers a request for help.
+func parse(flags *flag.FlagSet, args []string) error {
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(usage)
+		flags.SetOutput(os.Stdout)
 		flags.PrintDefaults()
 	}
-	return flags
+	return err
 }
 
 // configure turns the command line into what is to run.
@@ -40,7 +49,7 @@ func configure(args []string, getenv func(string) string) (supervise.Config, err
 	flags.IntVar(&tidb.Number, "tidb-port", 0, "`port` of TiDB (default "+tidb.Env+" or 4000)")
 	flags.IntVar(&kafka.Number, "kafka-port", 0, "`port` of Kafka (default "+kafka.Env+" or 9092)")
 	flags.IntVar(&ticdc.Number, "ticdc-port", 0, "`port` of TiCDC's API (default "+ticdc.Env+" or 8300)")
-	if err := flags.Parse(args); err != nil {
+	if err := parse(flags, args); err != nil {
 		return supervise.Config{}, err
 	}
 	if flags.NArg() == 0 {

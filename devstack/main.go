@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"helfy/devstack/kafka"
@@ -95,8 +94,8 @@ func atoi(texts []string) ([]int, error) {
 
 func ctl(args []string) error {
 	flags := newFlags()
-	data := flags.String("data", "", "the data `folder` of the devstack (default "+defaultData+")")
-	if err := flags.Parse(args); err != nil {
+	data := flags.String("data", "", "the data `folder` of the devstack (default: that of DEVSTACK_CTL, or "+defaultData+")")
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() != 2 {
@@ -104,10 +103,7 @@ func ctl(args []string) error {
 	}
 	socket := os.Getenv(supervise.SocketEnv)
 	if socket == "" || *data != "" {
-		dir, err := filepath.Abs(*data)
-		if *data == "" {
-			dir, err = filepath.Abs(defaultData)
-		}
+		dir, err := dataDir(*data, false)
 		if err != nil {
 			return err
 		}

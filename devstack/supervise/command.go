@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"time"
 )
@@ -54,6 +55,9 @@ func becomeCommand(path string, argv []string) error {
 		return nil // given up before the start, and reported by the supervisor
 	}
 	syscall.CloseOnExec(lifelineFD)
+	// Stopped by Ctrl-Z it would keep the terminal's foreground, and nobody
+	// would notice.
+	signal.Ignore(syscall.SIGTSTP)
 	err := syscall.Exec(path, argv, os.Environ())
 	fmt.Fprintf(os.Stderr, "devstack: run the command: %s: %v\n", path, err)
 	os.Exit(ExitNotExecutable)

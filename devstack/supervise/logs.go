@@ -35,6 +35,9 @@ func tail(path string) string {
 	if err != nil {
 		return fmt.Sprintf("; its log cannot be read: %v", err)
 	}
+	if len(text) == 0 {
+		return fmt.Sprintf("; it wrote nothing to %s", path)
+	}
 	all := strings.Split(strings.TrimSpace(string(text)), "\n")
 	last := all[max(0, len(all)-lines):]
 	return fmt.Sprintf("; the end of %s:\n  | %s", path, strings.Join(last, "\n  | "))

@@ -18,6 +18,7 @@ func TestCtrlCReachesTheCommandWhichCanReadTheTerminal(t *testing.T) {
 		read line; echo "command read $line"; while :; do sleep 0.01; done`), terminal.attach)
 	terminal.write("hello\n")
 	terminal.await("command read hello")
+	terminal.write("\x1a") // Ctrl-Z would stop it with the terminal in its hands
 	terminal.write("\x03")
 	terminal.await("interrupted")
 	terminal.await("exit code 42")
@@ -73,6 +74,8 @@ func (term *terminal) attach(s *stack) {
 	s.cmd.Path = "/bin/sh"
 	s.cmd.Args = []string{"sh", "-c", `trap : INT; "$@"; echo "exit code $?"; read line; echo "shell read $line"`, "sh", os.Args[0]}
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = slave, slave, slave
+	// The shell's process group has devstack in it.
+	term.t.Cleanup(func() { _ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL) })
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 }
 
