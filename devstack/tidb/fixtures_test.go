@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -151,14 +150,14 @@ func (s scenario) run(t *testing.T) {
 	}
 	kafka := newKafka(t, 1, topics...)
 	db := open(t, sqlPort)
-	exec(t, db, "CREATE DATABASE db")
-	defer exec(t, db, "DROP DATABASE db")
+	mustExec(t, db, "CREATE DATABASE db")
+	defer mustExec(t, db, "DROP DATABASE db")
 	for _, table := range []string{"users", "outbox", "all_types", "users_int"} {
 		s.createTable(t, db, table)
 	}
 	for i, v := range list {
 		api.create(t, map[string]any{"changefeed_id": topics[i], "sink_uri": sinkURI(kafka, topics[i], v.params), "replica_config": v.config()})
-		defer api.do(t, http.MethodDelete, "/api/v2/changefeeds/"+topics[i], nil)
+		defer api.remove(t, topics[i])
 	}
 	s.execute(t)
 
@@ -191,7 +190,7 @@ func (s scenario) createTable(t *testing.T, db *sql.DB, table string) {
 	if err := json.Unmarshal(data, &ddl); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, db, ddl.SQL)
+	mustExec(t, db, ddl.SQL)
 }
 
 // execute needs a connection of its own for its setting.
@@ -202,9 +201,9 @@ func (s scenario) execute(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	exec(t, conn, "SET allow_auto_random_explicit_insert = 1")
+	mustExec(t, conn, "SET allow_auto_random_explicit_insert = 1")
 	for _, step := range s.steps {
-		exec(t, conn, step.sql)
+		mustExec(t, conn, step.sql)
 	}
 }
 

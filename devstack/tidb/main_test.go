@@ -3,11 +3,18 @@ package tidb_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"helfy/devstack/tidb"
 )
@@ -19,18 +26,47 @@ var (
 	sqlPort int
 )
 
+// The variables tell this binary that it is such a server.
+const (
+	envDir       = "DEVSTACK_TEST_DIR"
+	envTiDBPort  = "DEVSTACK_TEST_TIDB_PORT"
+	envTiCDCPort = "DEVSTACK_TEST_TICDC_PORT"
+)
+
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	if dir := os.Getenv(envDir); dir != "" {
+		os.Exit(runServer(dir))
+	}
+	// Broken connections are what these tests are about.
+	_ = mysql.SetLogger(log.New(io.Discard, "", 0))
+	os.Exit(runTests(m))
 }
 
-func run(m *testing.M) int {
+func runServer(dir string) int {
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	cfg := tidb.Config{DataDir: dir}
+	var err error
+	if cfg.TiDBPort, err = strconv.Atoi(os.Getenv(envTiDBPort)); err == nil {
+		if cfg.TiCDCPort, err = strconv.Atoi(os.Getenv(envTiCDCPort)); err == nil {
+			err = tidb.Run(ctx, cfg)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "devstack")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	cfg := tidb.Config{DataDir: filepath.Join(dir, "data"), TiDBPort: port(), TiCDCPort: port()}
+	cfg := tidb.Config{DataDir: filepath.Join(dir, "data"), TiDBPort: freePort(), TiCDCPort: freePort()}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- tidb.Run(ctx, cfg) }()
@@ -49,7 +85,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-func port() int {
+func freePort() int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)

@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -21,16 +21,6 @@ import (
 
 // deadline bounds every wait of these tests.
 const deadline = 60 * time.Second
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
 
 // eventually polls until check returns nil.
 func eventually(t *testing.T, what string, check func() error) {
@@ -95,6 +85,20 @@ func sinkURI(kafka *kfake.Cluster, topic, params string) string {
 	return fmt.Sprintf("kafka://%s/%s?protocol=canal-json&%s", strings.Join(kafka.ListenAddrs(), ","), topic, params)
 }
 
+// remove deletes a changefeed, at the end of a test too.
+func (c client) remove(t *testing.T, id string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodDelete, c.url+"/api/v2/changefeeds/"+id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+}
+
 // consumer reads all partitions of topics from their beginning.
 type consumer struct{ client *kgo.Client }
 
@@ -129,6 +133,106 @@ func (c *consumer) changes(t *testing.T, n int) []*kgo.Record {
 	return records
 }
 
+// upTo reads until every partition has a watermark of ts or more. Then no
+// change that committed by then may be missing.
+func (c *consumer) upTo(t *testing.T, partitions int, ts uint64) []*kgo.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	var records []*kgo.Record
+	complete := map[string]bool{}
+	for len(complete) < partitions {
+		fetches := c.client.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			t.Fatalf("%d of %d partitions are complete up to %d: %v", len(complete), partitions, ts, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if w, ok := decode(t, r).(*canaljson.Watermark); !ok {
+				records = append(records, r)
+			} else if w.Ts >= ts {
+				complete[fmt.Sprint(r.Topic, "/", r.Partition)] = true
+			}
+		})
+	}
+	return records
+}
+
+// now is TiDB's current TSO.
+func now(t *testing.T, db *sql.DB) uint64 {
+	t.Helper()
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	var ts uint64
+	if err := tx.QueryRowContext(t.Context(), "SELECT @@tidb_current_ts").Scan(&ts); err != nil {
+		t.Fatal(err)
+	}
+	return ts
+}
+
+func change(t *testing.T, r *kgo.Record) *canaljson.Change {
+	t.Helper()
+	c, ok := decode(t, r).(*canaljson.Change)
+	if !ok {
+		t.Fatalf("%s/%d@%d is not a change: %s", r.Topic, r.Partition, r.Offset, r.Value)
+	}
+	return c
+}
+
+// feedOf makes a database with the tables and a changefeed that feeds it to
+// the topic of the same name, one partition unless config says otherwise.
+func feedOf(t *testing.T, database string, config map[string]any, ddl ...string) (*sql.DB, *consumer) {
+	t.Helper()
+	kafka := newKafka(t, 1, database)
+	db := open(t, sqlPort)
+	mustExec(t, db, "CREATE DATABASE "+database)
+	for _, statement := range ddl {
+		mustExec(t, db, strings.ReplaceAll(statement, "{db}", database))
+	}
+	replica := map[string]any{"filter": map[string]any{"rules": []string{database + ".*"}}}
+	maps.Copy(replica, config)
+	id := strings.ReplaceAll(database, "_", "-")
+	api.create(t, map[string]any{
+		"changefeed_id": id, "sink_uri": sinkURI(kafka, database, "enable-tidb-extension=true"), "replica_config": replica,
+	})
+	t.Cleanup(func() { api.remove(t, id) })
+	return db, consume(t, kafka, database)
+}
+
+// texts renders changes shortly: the operation and the cells, old ones after <.
+func texts(t *testing.T, records []*kgo.Record) []string {
+	t.Helper()
+	cells := func(row canaljson.Row) string {
+		var values []string
+		for _, cell := range row {
+			if cell.Null {
+				cell.Text = "NULL"
+			}
+			values = append(values, cell.Name+"="+cell.Text)
+		}
+		return strings.Join(values, " ")
+	}
+	var list []string
+	for _, r := range records {
+		c := change(t, r)
+		text := c.Table + " " + string(c.Operation) + " " + cells(c.Row())
+		if c.Operation == canaljson.Update {
+			text += " < " + cells(c.Old)
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+func expect(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	}
+}
+
 func decode(t *testing.T, r *kgo.Record) canaljson.Message {
 	t.Helper()
 	m, err := canaljson.Decode(r.Value)
@@ -149,7 +253,7 @@ func open(t *testing.T, port int) *sql.DB {
 	return db
 }
 
-func exec(t *testing.T, db interface {
+func mustExec(t *testing.T, db interface {
 	ExecContext(context.Context, string, ...any) (sql.Result, error)
 }, query string, args ...any) {
 	t.Helper()
