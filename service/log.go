@@ -16,7 +16,7 @@ func (c Config) NewLogger(w io.Writer) (*slog.Logger, error) {
 		Level: level,
 		ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
 			if len(groups) == 0 && attr.Key == slog.TimeKey {
-				return slog.Time("timestamp", attr.Value.Time().UTC())
+				return slog.String("timestamp", attr.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 			}
 			return attr
 		},

@@ -34,10 +34,17 @@ const (
 	drainTimeout = 15 * time.Second
 )
 
-// Run serves HTTP and keeps the projections up to date until ctx ends; then
-// it finishes what is under way. It listens before it calls ready with its
-// address.
-func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address string)) (err error) {
+// Run is Serve and Consume in one process.
+func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address string)) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.Serve(ctx, log, ready) })
+	group.Go(func() error { return c.Consume(ctx, log) })
+	return group.Wait()
+}
+
+// Serve answers HTTP until ctx ends; then it finishes the requests under way.
+// It listens before it calls ready with its address.
+func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address string)) (err error) {
 	keyring, err := c.readKeyring()
 	if err != nil {
 		return err
@@ -53,17 +60,22 @@ func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address st
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
-		return fmt.Errorf("PORT %d is not free, set PORT to another one: %w", c.Port, err)
+		return fmt.Errorf("PORT: cannot listen on %d, set PORT to another one: %w", c.Port, err)
 	}
 	ready(listener.Addr().String())
+	return serve(ctx, listener, handler, log)
+}
 
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, listener, handler, log) })
-	group.Go(func() error {
-		c.newAuditConsumer(db, log).Run(ctx)
-		return nil
-	})
-	return group.Wait()
+// Consume keeps the projections up to date until ctx ends; then it finishes
+// the records in hand.
+func (c Config) Consume(ctx context.Context, log *slog.Logger) (err error) {
+	db, err := tidb.Open(c.tidb())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	c.newAuditConsumer(db, log).Run(ctx)
+	return nil
 }
 
 func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger) (http.Handler, error) {

@@ -108,6 +108,9 @@ func aheadOf(
 		wanted[p.Topic] = append(wanted[p.Topic], p.Partition)
 	}
 	committed, err := admin.ListConsumerGroupOffsets(group, wanted)
+	if errors.Is(err, sarama.ErrGroupIDNotFound) {
+		return nil, nil // it has not read anything yet
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read offsets of consumer group %s: %w", group, err)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 type auditInput struct {
-	authInput
+	AuthInput
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Greatest number of entries"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"The next of the page before"`
 }

@@ -12,14 +12,15 @@ import (
 	"helfy/domain"
 )
 
-// authInput is embedded in the input of every operation that needs a session.
-type authInput struct {
+// AuthInput is embedded in the input of every operation that needs a session;
+// it is exported because huma reads exported fields only.
+type AuthInput struct {
 	Authorization string `header:"Authorization" doc:"Bearer and the token of a session"`
 }
 
 // signedIn returns the user whose token the request carries, or an answer of
 // 401 or 503.
-func (i authInput) signedIn(ctx context.Context, config Config) (query.SignedIn, error) {
+func (i AuthInput) signedIn(ctx context.Context, config Config) (query.SignedIn, error) {
 	scheme, token, found := strings.Cut(i.Authorization, " ")
 	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return query.SignedIn{}, unauthorized("a Bearer token is needed")
@@ -39,7 +40,7 @@ func (i authInput) signedIn(ctx context.Context, config Config) (query.SignedIn,
 }
 
 // admin is signedIn for administrators only: others are answered 403.
-func (i authInput) admin(ctx context.Context, config Config) (query.SignedIn, error) {
+func (i AuthInput) admin(ctx context.Context, config Config) (query.SignedIn, error) {
 	user, err := i.signedIn(ctx, config)
 	if err == nil && user.Role != domain.RoleAdmin {
 		return query.SignedIn{}, huma.Error403Forbidden("this needs the role admin")

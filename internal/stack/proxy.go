@@ -1,0 +1,115 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Cut says where a Proxy breaks the connection at a COMMIT.
+type Cut int32
+
+// The places.
+const (
+	// CutNothing lets everything pass.
+	CutNothing Cut = iota
+	// CutBeforeCommit drops the statement: the server never sees it.
+	CutBeforeCommit
+	// CutAfterCommit lets the server commit and drops its answer.
+	CutAfterCommit
+)
+
+// Proxy stands between the service and TiDB and can break a connection at its
+// COMMIT.
+type Proxy struct {
+	Port   int
+	cut    atomic.Int32
+	Cuts   atomic.Int32
+	target string
+	wait   sync.WaitGroup
+}
+
+// NewProxy starts a proxy to target that ends with the test.
+func NewProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{Port: listener.Addr().(*net.TCPAddr).Port, target: target}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.wait.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.wait.Go(func() { p.serve(ctx, client) })
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		if err := listener.Close(); err != nil {
+			t.Error(err)
+		}
+		p.wait.Wait()
+	})
+	return p
+}
+
+// CutNext breaks the connection of the next COMMIT, once.
+func (p *Proxy) CutNext(cut Cut) { p.cut.Store(int32(cut)) }
+
+// commitPacket is COM_QUERY of COMMIT in MySQL's protocol.
+var commitPacket = append([]byte{7, 0, 0, 0, 3}, "COMMIT"...)
+
+func (p *Proxy) serve(ctx context.Context, client net.Conn) {
+	server, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.target)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	closeBoth := sync.OnceFunc(func() { _, _ = client.Close(), server.Close() })
+	defer context.AfterFunc(ctx, closeBoth)()
+	var dropAnswer atomic.Bool
+	p.wait.Go(func() {
+		defer closeBoth()
+		copyUntil(client, server, func([]byte) (pass, goOn bool) { return !dropAnswer.Load(), !dropAnswer.Load() })
+	})
+	defer closeBoth()
+	copyUntil(server, client, func(data []byte) (pass, goOn bool) {
+		if !bytes.Equal(data, commitPacket) {
+			return true, true
+		}
+		switch Cut(p.cut.Swap(int32(CutNothing))) {
+		case CutBeforeCommit:
+			p.Cuts.Add(1)
+			return false, false
+		case CutAfterCommit:
+			p.Cuts.Add(1)
+			dropAnswer.Store(true)
+		}
+		return true, true
+	})
+}
+
+// copyUntil copies until either side ends or judge does not want to go on.
+func copyUntil(to io.Writer, from io.Reader, judge func(data []byte) (pass, goOn bool)) {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		pass, goOn := judge(buffer[:n])
+		if pass && n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil || !goOn {
+			return
+		}
+	}
+}

@@ -1,0 +1,142 @@
+// Package stack gives tests the real parts: TiDB, Kafka and the change feed,
+// as devstack runs them.
+package stack
+
+import (
+	"context"
+	"database/sql"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"helfy/adapters/tidb"
+	"helfy/app/command"
+	"helfy/domain"
+	"helfy/service"
+)
+
+// setupTimeout bounds the making of databases, topics and changefeeds.
+const setupTimeout = time.Minute
+
+// New returns a configuration of the test's own on the running devstack:
+// database, topics, changefeed, consumer group and key. They are ready, and
+// gone when the test ends.
+func New(t testing.TB) service.Config {
+	t.Helper()
+	if os.Getenv("DEVSTACK_CTL") == "" {
+		t.Fatal("this test needs TiDB and Kafka: run it by go tool task test")
+	}
+	return Setup(t, service.ReadConfig)
+}
+
+// Setup is New for the parts that read names.
+func Setup(t testing.TB, read func() (service.Config, error)) service.Config {
+	t.Helper()
+	config, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.ReplaceAll(uuid.NewString()[:18], "-", "")
+	config.TiDBDatabase = "test_" + name
+	config.ChangesTopic = "changes-" + name
+	config.EventsTopic = "events-" + name
+	config.ConsumerGroup = "audit-" + name
+	config.ChangefeedID = "feed-" + name
+	config.Host, config.Port = "127.0.0.1", 0
+	config.Dev = true
+	config.KeyFile = filepath.Join(t.TempDir(), "key")
+	if err := service.CreateKey(config.KeyFile); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
+	defer cancel()
+	if _, err := config.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.EnsureTopics(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := config.EnsureChangefeed(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tearDown(t, config) })
+	return config
+}
+
+func tearDown(t testing.TB, config service.Config) {
+	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, config.TiCDCURL+"/api/v2/changefeeds/"+config.ChangefeedID, nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if err := response.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	db := DB(t, config)
+	if _, err := db.ExecContext(ctx, "DROP DATABASE "+config.TiDBDatabase); err != nil {
+		t.Error(err)
+	}
+}
+
+// DB returns connections to the configuration's database.
+func DB(t testing.TB, config service.Config) *sql.DB {
+	t.Helper()
+	db, err := tidb.Open(tidb.Config{
+		Host: config.TiDBHost, Port: config.TiDBPort, User: config.TiDBUser, Password: config.TiDBPassword,
+		Database: config.TiDBDatabase, MaxConns: 8,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// AddUser makes a user whose password is its name.
+func AddUser(t testing.TB, config service.Config, name string, role domain.Role) domain.UserID {
+	t.Helper()
+	id, err := config.CreateUser(t.Context(), command.CreateUser{
+		Username: name, Password: domain.NewSecret(name), Role: role, Origin: domain.Origin{Actor: "test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// Eventually waits until check returns nil, and fails with its last error
+// after the timeout.
+func Eventually(t testing.TB, timeout time.Duration, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(timeout)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s: %v", timeout, err)
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-t.Context().Done():
+			t.Fatalf("the test ended: %v", err)
+		}
+	}
+}

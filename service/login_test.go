@@ -1,0 +1,212 @@
+package service_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"helfy/domain"
+	"helfy/internal/stack"
+	"helfy/service"
+)
+
+func TestLoginAnswersATokenAndAppearsInTheAuditLog(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, _ := stack.Run(t, config)
+
+	response, body, err := client.Do(t.Context(), http.MethodPost, "/api/login", "", `{"username":"ADMIN","password":"admin"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := regexp.MustCompile(`^\{"token":"([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})","userId":1,"username":"admin"\}\n$`)
+	match := form.FindStringSubmatch(string(body))
+	if response.StatusCode != http.StatusOK || match == nil {
+		t.Fatalf("status %d, body %s", response.StatusCode, body)
+	}
+
+	var event, change stack.Entry
+	stack.Eventually(t, 20*time.Second, func() error {
+		page, err := client.Audit(t.Context(), match[1], "?limit=2")
+		if err != nil {
+			return err
+		}
+		if len(page.Entries) != 2 || page.Entries[1].EventType != "LOGIN_SUCCESS" || page.Entries[0].Operation != "UPDATE" {
+			return fmt.Errorf("entries are %+v", page.Entries)
+		}
+		change, event = page.Entries[0], page.Entries[1]
+		return nil
+	})
+	if event.CommitTs != change.CommitTs || event.CommitTs == "" {
+		t.Errorf("commitTs of event and change: %s and %s", event.CommitTs, change.CommitTs)
+	}
+	if *event.UserID != 1 || *event.Username != "admin" || *event.IP != "127.0.0.1" || *event.Seq != 2 {
+		t.Errorf("event is %+v", event)
+	}
+	if change.Old["token_hash"] != nil || *change.New["token_hash"] != domain.HashToken(domain.NewSecret(match[1])) {
+		t.Errorf("change does not tell the new token's hash: %+v", change)
+	}
+	if *change.Old["event_seq"] != "1" || *change.New["event_seq"] != "2" {
+		t.Errorf("event_seq went from %s to %s", *change.Old["event_seq"], *change.New["event_seq"])
+	}
+}
+
+func TestTheAuditLogSaysHowCompleteItIs(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, _ := stack.Run(t, config)
+	token := login(t, client, "admin")
+	loggedInAt := time.Now()
+	stack.Eventually(t, 20*time.Second, func() error {
+		page, err := client.Audit(t.Context(), token, "")
+		if err != nil {
+			return err
+		}
+		if page.CompleteThrough == nil || page.CompleteThrough.Before(loggedInAt) {
+			return fmt.Errorf("complete through %v, want %s", page.CompleteThrough, loggedInAt)
+		}
+		return nil
+	})
+}
+
+func login(t *testing.T, client *stack.Client, name string) string {
+	t.Helper()
+	token, err := client.Login(t.Context(), name, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestRefusedLoginsAreAlikeAndAreEvents(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	stack.AddUser(t, config, "gone", domain.RoleUser)
+	db := stack.DB(t, config)
+	if _, err := db.ExecContext(t.Context(), "UPDATE users SET status = 'disabled' WHERE username = 'gone'"); err != nil {
+		t.Fatal(err)
+	}
+	client, _ := stack.Run(t, config)
+	token := login(t, client, "admin")
+
+	var answers []string
+	for _, body := range []string{
+		`{"username":"admin","password":"wrong"}`,
+		`{"username":"hunter2hunter2","password":"wrong"}`,
+		`{"username":"gone","password":"gone"}`,
+		`{"username":"","password":""}`,
+	} {
+		response, text, err := client.Do(t.Context(), http.MethodPost, "/api/login", "", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers = append(answers, fmt.Sprint(response.StatusCode, response.Header.Get("Content-Type"), string(text)))
+	}
+	for _, answer := range answers[1:] {
+		if answer != answers[0] {
+			t.Errorf("answers differ: %q and %q", answers[0], answer)
+		}
+	}
+	stack.Eventually(t, 20*time.Second, func() error {
+		entries, err := client.WholeAudit(t.Context(), token)
+		if err != nil {
+			return err
+		}
+		failures := 0
+		for _, entry := range entries {
+			if entry.EventType == "LOGIN_FAILURE" {
+				failures++
+			}
+		}
+		if failures != len(answers) {
+			return fmt.Errorf("%d failures are in the log, want %d", failures, len(answers))
+		}
+		return nil
+	})
+	requireUnbrokenChains(t, config)
+}
+
+// requireUnbrokenChains checks that the events of each aggregate in the
+// outbox form one genuine chain that ends at its head.
+func requireUnbrokenChains(t *testing.T, config service.Config) {
+	t.Helper()
+	faults, err := stack.CheckChains(t.Context(), stack.DB(t, config), config.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range faults {
+		t.Error(fault)
+	}
+}
+
+func TestParallelLoginsOfOneUserMakeOneChain(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, _ := stack.Run(t, config)
+	var wait sync.WaitGroup
+	tokens := make([]string, 8)
+	for i := range tokens {
+		wait.Go(func() {
+			for range 5 {
+				token, err := client.Login(t.Context(), "admin", "admin")
+				if err != nil {
+					t.Error(err)
+				}
+				tokens[i] = token
+			}
+		})
+	}
+	wait.Wait()
+	requireUnbrokenChains(t, config)
+	for _, token := range tokens {
+		if _, err := client.Audit(t.Context(), token, ""); err != nil {
+			t.Errorf("each session must stay usable beside the others: %v", err)
+		}
+	}
+}
+
+func TestBeyondTheHashBoundLoginsAreSentAwayAtOnce(t *testing.T) {
+	config := stack.New(t)
+	config.HashConcurrency = 1
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, _ := stack.Run(t, config)
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	count := map[int]int{}
+	for range 16 {
+		wait.Go(func() {
+			response, _, err := client.Do(t.Context(), http.MethodPost, "/api/login", "", `{"username":"admin","password":"admin"}`)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			count[response.StatusCode]++
+			if response.StatusCode == http.StatusServiceUnavailable && response.Header.Get("Retry-After") == "" {
+				t.Error("503 without Retry-After")
+			}
+		})
+	}
+	wait.Wait()
+	if count[http.StatusOK] == 0 || count[http.StatusServiceUnavailable] == 0 || count[http.StatusOK]+count[http.StatusServiceUnavailable] != 16 {
+		t.Errorf("answers by status: %v", count)
+	}
+}
+
+// statusOf returns the status of a refused call, 200 for one that succeeded.
+func statusOf(t *testing.T, err error) int {
+	t.Helper()
+	var refused *stack.StatusError
+	if errors.As(err, &refused) {
+		return refused.Status
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return http.StatusOK
+}
