@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,5 +175,43 @@ type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(line []byte) (int, error) {
 	w.t.Log(string(bytes.TrimSpace(line)))
+	return len(line), nil
+}
+
+// RunUntilLog runs the consumers until a log line has the text, and fails the
+// test when none comes.
+func RunUntilLog(t testing.TB, config service.Config, text string) {
+	t.Helper()
+	lines := make(chan string, 1024)
+	log, err := config.NewLogger(lineWriter(lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- config.Consume(ctx, log) }()
+	for found := false; !found && ctx.Err() == nil; {
+		select {
+		case line := <-lines:
+			found = strings.Contains(line, text)
+		case <-ctx.Done():
+			t.Errorf("no log line has %q", text)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// lineWriter passes lines on and drops them when nobody reads.
+type lineWriter chan<- string
+
+func (w lineWriter) Write(line []byte) (int, error) {
+	select {
+	case w <- string(line):
+	default:
+	}
 	return len(line), nil
 }
