@@ -15,6 +15,8 @@ import (
 // commands is the command line.
 type commands struct {
 	Run        runCommand        `cmd:"" help:"Serve HTTP and keep the projections up to date, all in one process."`
+	Serve      serveCommand      `cmd:"" help:"Serve HTTP only."`
+	Consume    consumeCommand    `cmd:"" help:"Keep the projections up to date only."`
 	Migrate    migrateCommands   `cmd:"" help:"Look after the database's schema."`
 	Topics     topicsCommands    `cmd:"" help:"Look after Kafka's topics."`
 	Changefeed changefeedCommand `cmd:"" help:"Look after TiCDC's changefeed."`

@@ -2,14 +2,40 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 
 	"helfy/service"
 )
 
-type runCommand struct{}
+type (
+	runCommand     struct{}
+	serveCommand   struct{}
+	consumeCommand struct{}
+)
 
 // Run implements the command.
 func (runCommand) Run(s session) error {
+	return s.withLog(func(config service.Config, log *slog.Logger) error {
+		return config.Run(s.ctx, log, s.announce(log))
+	})
+}
+
+// Run implements the command.
+func (serveCommand) Run(s session) error {
+	return s.withLog(func(config service.Config, log *slog.Logger) error {
+		return config.Serve(s.ctx, log, s.announce(log))
+	})
+}
+
+// Run implements the command.
+func (consumeCommand) Run(s session) error {
+	return s.withLog(func(config service.Config, log *slog.Logger) error {
+		return config.Consume(s.ctx, log)
+	})
+}
+
+// withLog runs a command that logs to standard output.
+func (s session) withLog(run func(service.Config, *slog.Logger) error) error {
 	config, err := service.ReadConfig()
 	if err != nil {
 		return err
@@ -18,7 +44,11 @@ func (runCommand) Run(s session) error {
 	if err != nil {
 		return err
 	}
-	return config.Run(s.ctx, log, func(address string) {
+	return run(config, log)
+}
+
+func (s session) announce(log *slog.Logger) func(address string) {
+	return func(address string) {
 		log.InfoContext(context.WithoutCancel(s.ctx), "listening", "address", address)
-	})
+	}
 }
