@@ -1,0 +1,48 @@
+package service_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"helfy/service"
+)
+
+func TestAllFaultsOfAConfigurationAreReportedAtOnce(t *testing.T) {
+	for variable, value := range map[string]string{
+		"PORT": "99999", "TIDB_PORT": "none", "TIDB_SSL": "perhaps", "KAFKA_BROKERS": "localhost", "TICDC_URL": "ftp://x",
+		"SESSION_TTL": "-1s", "LOGIN_HASH_CONCURRENCY": "0", "TRUSTED_PROXIES": "10.0.0.1", "LOG_LEVEL": "loud",
+	} {
+		t.Setenv(variable, value)
+	}
+	_, err := service.ReadConfig()
+	if err == nil {
+		t.Fatal("want an error")
+	}
+	var named []string
+	for line := range strings.Lines(err.Error()) {
+		variable, _, _ := strings.Cut(line, ":")
+		named = append(named, variable)
+	}
+	slices.Sort(named)
+	want := []string{
+		"CHANGEFEED_KAFKA_BROKERS", "KAFKA_BROKERS", "LOGIN_HASH_CONCURRENCY", "LOG_LEVEL", "PORT", "SESSION_TTL",
+		"TICDC_URL", "TIDB_PORT", "TIDB_SSL", "TRUSTED_PROXIES",
+	}
+	if !slices.Equal(named, want) {
+		t.Errorf("got faults of %v, want %v:\n%v", named, want, err)
+	}
+}
+
+func TestTheChangefeedSeesTheSameBrokersUnlessToldOtherwise(t *testing.T) {
+	t.Setenv("KAFKA_BROKERS", "a:1,b:2")
+	config, err := service.ReadConfig()
+	if err != nil || !slices.Equal(config.ChangefeedBrokers, []string{"a:1", "b:2"}) {
+		t.Errorf("got %v, %v", config.ChangefeedBrokers, err)
+	}
+	t.Setenv("CHANGEFEED_KAFKA_BROKERS", "kafka:19092")
+	config, err = service.ReadConfig()
+	if err != nil || !slices.Equal(config.ChangefeedBrokers, []string{"kafka:19092"}) {
+		t.Errorf("got %v, %v", config.ChangefeedBrokers, err)
+	}
+}
