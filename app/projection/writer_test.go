@@ -1,0 +1,174 @@
+package projection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"helfy/canaljson"
+)
+
+// note is the simplest row: what its record said.
+type note string
+
+// notes makes a note of each DDL's query and refuses an empty one.
+type notes struct{}
+
+func (notes) Project(_ Record, message canaljson.Message) ([]note, error) {
+	ddl, ok := message.(*canaljson.DDL)
+	if !ok || ddl.Query == "" {
+		return nil, errors.New("nothing to note")
+	}
+	return []note{note(ddl.Query)}, nil
+}
+
+// memory keeps flushes and can hold them up.
+type memory struct {
+	mu      sync.Mutex
+	flushes [][]Item[note]
+	gate    chan struct{} // a flush takes one from it
+	err     error
+}
+
+func (m *memory) Flush(_ context.Context, items []Item[note]) ([]bool, error) {
+	<-m.gate
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return nil, m.err
+	}
+	m.flushes = append(m.flushes, items)
+	fresh := make([]bool, len(items))
+	for i := range fresh {
+		fresh[i] = true
+	}
+	return fresh, nil
+}
+
+func newMemory(open bool) *memory {
+	m := &memory{gate: make(chan struct{})}
+	if open {
+		close(m.gate)
+	}
+	return m
+}
+
+func start(t *testing.T, store *memory) (*Writer[note], <-chan error) {
+	t.Helper()
+	writer := NewWriter(notes{}, store, WriterConfig{})
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { ended <- writer.Run(ctx) }()
+	t.Cleanup(cancel)
+	return writer, ended
+}
+
+func ddl(t *testing.T, partition int32, query string) Record {
+	t.Helper()
+	value, err := canaljson.Encode(&canaljson.DDL{Database: "d", Table: "t", Type: "QUERY", Query: query, CommitTs: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Record{Topic: "topic", Partition: partition, Value: value}
+}
+
+func TestWriteReturnsOnlyWhenTheRecordIsDurable(t *testing.T) {
+	store := newMemory(false)
+	writer, _ := start(t, store)
+	written := make(chan error, 1)
+	go func() {
+		outcome, err := writer.Write(ddl(t, 0, "a"))
+		if err == nil && (!outcome.Fresh || len(outcome.Rows) != 1 || outcome.Rows[0] != "a") {
+			err = fmt.Errorf("outcome is %+v", outcome)
+		}
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		t.Fatalf("Write returned before the flush: %v", err)
+	case store.gate <- struct{}{}: // the flush has begun
+	}
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRecordsThatArriveDuringAFlushShareTheNext(t *testing.T) {
+	store := newMemory(false)
+	writer, _ := start(t, store)
+	const writers = 20
+	var wait sync.WaitGroup
+	for i := range int32(writers) {
+		wait.Go(func() {
+			if _, err := writer.Write(ddl(t, i, "a")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	flushes := make(chan struct{})
+	go func() {
+		defer close(flushes)
+		wait.Wait()
+	}()
+	for open := true; open; {
+		select {
+		case store.gate <- struct{}{}:
+		case <-flushes:
+			open = false
+		}
+	}
+	total := 0
+	for _, items := range store.flushes {
+		total += len(items)
+	}
+	if total != writers {
+		t.Errorf("%d records were flushed, want %d", total, writers)
+	}
+}
+
+func TestWhatCannotBeUnderstoodIsADeadLetter(t *testing.T) {
+	store := newMemory(true)
+	writer, _ := start(t, store)
+	for name, record := range map[string]Record{
+		"cannot be decoded":   {Value: []byte("{")},
+		"cannot be projected": ddl(t, 0, ""),
+	} {
+		outcome, err := writer.Write(record)
+		if err != nil || outcome.DeadLetter == "" || len(outcome.Rows) != 0 {
+			t.Errorf("%s: %+v, %v", name, outcome, err)
+		}
+	}
+}
+
+func TestADatabaseErrorGoesBackToTheRecord(t *testing.T) {
+	store := newMemory(true)
+	away := errors.New("database away")
+	store.err = away
+	writer, _ := start(t, store)
+	if _, err := writer.Write(ddl(t, 0, "a")); !errors.Is(err, away) {
+		t.Errorf("got %v", err)
+	}
+	store.mu.Lock()
+	store.err = nil
+	store.mu.Unlock()
+	if _, err := writer.Write(ddl(t, 0, "a")); err != nil {
+		t.Errorf("after it came back: %v", err)
+	}
+}
+
+func TestAGapEndsTheWriter(t *testing.T) {
+	store := newMemory(true)
+	store.err = fmt.Errorf("wrapped: %w", ErrGap)
+	writer, ended := start(t, store)
+	if _, err := writer.Write(ddl(t, 0, "a")); !errors.Is(err, ErrGap) {
+		t.Errorf("the record got %v", err)
+	}
+	if err := <-ended; !errors.Is(err, ErrGap) {
+		t.Errorf("Run returned %v", err)
+	}
+	if _, err := writer.Write(ddl(t, 0, "a")); !errors.Is(err, ErrStopped) {
+		t.Errorf("a write afterwards got %v", err)
+	}
+}
