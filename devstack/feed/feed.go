@@ -19,8 +19,8 @@ import (
 type Database interface {
 	// Now returns a fresh TSO.
 	Now(ctx context.Context) (uint64, error)
-	// Tables lists the user tables that exist at ts.
-	Tables(ctx context.Context, ts uint64) ([]*row.Table, error)
+	// Tables lists the user tables.
+	Tables(ctx context.Context) ([]*row.Table, error)
 	// Mounter returns a mounter for one goroutine.
 	Mounter() Mounter
 }
@@ -28,7 +28,7 @@ type Database interface {
 // Mounter decodes the rows that a transaction changed in the tables that
 // filter accepts.
 type Mounter interface {
-	Mount(ctx context.Context, txn *change.Txn, filter func(*row.Table) bool) ([]*row.Event, error)
+	Mount(txn *change.Txn, filter func(*row.Table) bool) ([]*row.Event, error)
 }
 
 // State is a changefeed's state, named as in TiCDC's HTTP API.
@@ -155,7 +155,7 @@ func (f *Feed) once(ctx context.Context) error {
 		return err
 	}
 	defer producer.Close()
-	tables, err := f.database.Tables(ctx, f.Checkpoint())
+	tables, err := f.database.Tables(ctx)
 	if err != nil {
 		return err
 	}

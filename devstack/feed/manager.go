@@ -184,7 +184,7 @@ func (m *Manager) check(ctx context.Context, d *changefeed.Definition) error {
 	if err != nil {
 		return err
 	}
-	tables, err := m.database.Tables(ctx, d.StartTs)
+	tables, err := m.database.Tables(ctx)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (r *run) batch(ctx context.Context) (messages []sink.Message, last uint64, 
 		if err != nil {
 			return messages, last, err
 		}
-		rows, err := r.mounter.Mount(ctx, txn, r.filter.Feeds)
+		rows, err := r.mounter.Mount(txn, r.filter.Feeds)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -3,65 +3,14 @@ package tidb_test
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"helfy/canaljson"
 )
-
-// server is a server in a process of its own.
-type server struct {
-	dir       string
-	sqlPort   int
-	ticdcPort int
-	process   *exec.Cmd
-	api       client
-}
-
-func newServer(t *testing.T) *server {
-	s := &server{dir: t.TempDir(), sqlPort: freePort(), ticdcPort: freePort()}
-	s.api = client{url: fmt.Sprintf("http://127.0.0.1:%d", s.ticdcPort)}
-	s.start(t)
-	t.Cleanup(func() { s.signal(t, syscall.SIGKILL) })
-	return s
-}
-
-func (s *server) start(t *testing.T) {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.process = exec.Command(self)
-	s.process.Env = append(os.Environ(), envDir+"="+s.dir,
-		envTiDBPort+"="+strconv.Itoa(s.sqlPort), envTiCDCPort+"="+strconv.Itoa(s.ticdcPort))
-	s.process.Stderr = os.Stderr
-	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// signal ends the process and waits for its end.
-func (s *server) signal(t *testing.T, sig syscall.Signal) {
-	t.Helper()
-	if s.process == nil {
-		return
-	}
-	if err := s.process.Process.Signal(sig); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.process.Wait(); err != nil && sig != syscall.SIGKILL {
-		t.Fatalf("the server ended with %v", err)
-	}
-	s.process = nil
-}
 
 // entry identifies one transaction of the load.
 type entry struct{ counter, n int64 }
@@ -136,7 +85,7 @@ func TestNothingIsLostByKill(t *testing.T) {
 	go func() { loaded <- load(ctx, db, workers, counters) }()
 	for range kills {
 		time.Sleep(rand.N(1500 * time.Millisecond)) // a random moment, not a synchronisation
-		s.signal(t, syscall.SIGKILL)
+		s.kill()
 		s.start(t)
 		eventually(t, "connect after the restart", func() error { return db.PingContext(t.Context()) })
 	}

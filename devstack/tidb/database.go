@@ -44,23 +44,28 @@ func configure(cfg Config) error {
 	return nil
 }
 
-// database is TiDB and its storage.
+// database is TiDB, its storage, and the definitions of its tables.
 type database struct {
-	store  kv.Storage
-	domain *domain.Domain
-	server *server.Server
+	store   kv.Storage
+	schemas *mount.Schemas
+	domain  *domain.Domain
+	server  *server.Server
 }
 
 func openDatabase(dir string, wrap func(tikv.Client) tikv.Client) (*database, error) {
+	schemas, err := mount.OpenSchemas(filepath.Join(dir, "feed", "schemas"))
+	if err != nil {
+		return nil, err
+	}
 	store, err := mockstore.NewMockStore(
-		mockstore.WithPath(dir),
+		mockstore.WithPath(filepath.Join(dir, "tidb")),
 		mockstore.WithStoreType(mockstore.EmbedUnistore),
 		mockstore.WithClientHijacker(wrap),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("open TiDB's storage: %w", err)
 	}
-	return &database{store: store}, nil
+	return &database{store: store, schemas: schemas}, nil
 }
 
 // bootstrap starts TiDB's background work; the store must be recovered.
@@ -106,7 +111,10 @@ func (db *database) close() error {
 
 func (db *database) storage() capture.Storage { return db.store.(capture.Storage) }
 
-func (db *database) isSystem() func(int64) bool { return mount.IsSystem(db.domain) }
+// schema refers to the present definition of a table.
+func (db *database) schema(tableID int64) (uint64, error) {
+	return db.schemas.Reference(db.domain.InfoSchema(), tableID)
+}
 
 // Now implements feed.Database.
 func (db *database) Now(context.Context) (uint64, error) {
@@ -118,9 +126,9 @@ func (db *database) Now(context.Context) (uint64, error) {
 }
 
 // Tables implements feed.Database.
-func (db *database) Tables(ctx context.Context, ts uint64) ([]*row.Table, error) {
-	return mount.Tables(ctx, db.domain, ts)
+func (db *database) Tables(ctx context.Context) ([]*row.Table, error) {
+	return mount.Tables(ctx, db.domain.InfoSchema())
 }
 
 // Mounter implements feed.Database.
-func (db *database) Mounter() feed.Mounter { return mount.New(db.store, db.domain) }
+func (db *database) Mounter() feed.Mounter { return mount.New(db.schemas) }

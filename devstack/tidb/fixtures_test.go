@@ -150,8 +150,7 @@ func (s scenario) run(t *testing.T) {
 	}
 	kafka := newKafka(t, 1, topics...)
 	db := open(t, sqlPort)
-	mustExec(t, db, "CREATE DATABASE db")
-	defer mustExec(t, db, "DROP DATABASE db")
+	newDatabase(t, db, "db")
 	for _, table := range []string{"users", "outbox", "all_types", "users_int"} {
 		s.createTable(t, db, table)
 	}

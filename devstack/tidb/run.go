@@ -52,7 +52,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	c := capture.New(changes)
-	db, err := openDatabase(filepath.Join(cfg.DataDir, "tidb"), c.Wrap)
+	db, err := openDatabase(cfg.DataDir, c.Wrap)
 	if err != nil {
 		return errors.Join(err, changes.Close())
 	}
@@ -71,7 +71,7 @@ func serve(ctx context.Context, cfg Config, db *database, changes *change.Store,
 	if err := db.bootstrap(); err != nil {
 		return err
 	}
-	c.Ignore(db.isSystem())
+	c.Begin(db.schema)
 
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.TiCDCPort)))
 	if err != nil {

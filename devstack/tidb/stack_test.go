@@ -187,7 +187,7 @@ func feedOf(t *testing.T, database string, config map[string]any, ddl ...string)
 	t.Helper()
 	kafka := newKafka(t, 1, database)
 	db := open(t, sqlPort)
-	mustExec(t, db, "CREATE DATABASE "+database)
+	newDatabase(t, db, database)
 	for _, statement := range ddl {
 		mustExec(t, db, strings.ReplaceAll(statement, "{db}", database))
 	}
@@ -199,6 +199,17 @@ func feedOf(t *testing.T, database string, config map[string]any, ddl ...string)
 	})
 	t.Cleanup(func() { api.remove(t, id) })
 	return db, consume(t, kafka, database)
+}
+
+// newDatabase makes a database that goes with the test.
+func newDatabase(t *testing.T, db *sql.DB, name string) {
+	t.Helper()
+	mustExec(t, db, "CREATE DATABASE "+name)
+	t.Cleanup(func() {
+		if _, err := db.ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // texts renders changes shortly: the operation and the cells, old ones after <.

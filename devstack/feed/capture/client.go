@@ -5,6 +5,7 @@ package capture
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -20,15 +21,19 @@ import (
 // is safe for concurrent use.
 type Capture struct {
 	store   *change.Store
-	ignored atomic.Pointer[func(tableID int64) bool]
+	schemas atomic.Pointer[Schemas]
 }
+
+// Schemas returns the reference with which rows of a table can be decoded, by
+// the table's physical ID; 0 for a table that is not fed.
+type Schemas func(tableID int64) (uint64, error)
 
 // New records into store.
 func New(store *change.Store) *Capture { return &Capture{store: store} }
 
-// Ignore leaves out the tables for which ignored returns true. Until it is
-// called every table is recorded.
-func (c *Capture) Ignore(ignored func(tableID int64) bool) { c.ignored.Store(&ignored) }
+// Begin starts recording. Before it, while TiDB starts, user tables are not
+// written to.
+func (c *Capture) Begin(schemas Schemas) { c.schemas.Store(&schemas) }
 
 // Wrap returns the client that TiDB is to use instead of inner.
 func (c *Capture) Wrap(inner tikv.Client) tikv.Client {
@@ -40,14 +45,12 @@ type client struct {
 	capture *Capture
 }
 
-// SendRequest passes the request on. A prewrite is durable in the intent log
-// first; a commit or rollback is noted after it has succeeded.
+// SendRequest passes the request on. The rows of a successful prewrite are
+// recorded before TiDB hears of the success, hence before it can commit.
 func (c *client) SendRequest(ctx context.Context, addr string, req *tikvrpc.Request, timeout time.Duration) (*tikvrpc.Response, error) {
 	switch req.Type {
 	case tikvrpc.CmdPrewrite:
-		if err := c.capture.prewrite(req.Prewrite()); err != nil {
-			return nil, err
-		}
+		plain(req.Prewrite())
 	case tikvrpc.CmdFlush:
 		// Bulk DML commits without a prewrite of its mutations.
 		return &tikvrpc.Response{Resp: &kvrpcpb.FlushResponse{Errors: []*kvrpcpb.KeyError{{
@@ -55,84 +58,106 @@ func (c *client) SendRequest(ctx context.Context, addr string, req *tikvrpc.Requ
 		}}}}, nil
 	}
 	resp, err := c.Client.SendRequest(ctx, addr, req, timeout)
-	if err == nil {
-		c.capture.observe(req, resp)
+	if err != nil {
+		return resp, err
+	}
+	switch answer := resp.Resp.(type) {
+	case *kvrpcpb.PrewriteResponse:
+		if len(answer.Errors) == 0 && answer.RegionError == nil {
+			err = c.prewritten(ctx, addr, req.Prewrite())
+		}
+	case *kvrpcpb.CommitResponse:
+		if commit := req.Commit(); answer.Error == nil && answer.RegionError == nil {
+			c.capture.store.Committed(commit.StartVersion, commit.CommitVersion, commit.Keys)
+		}
+	case *kvrpcpb.BatchRollbackResponse:
+		if rollback := req.BatchRollback(); answer.Error == nil && answer.RegionError == nil {
+			c.capture.store.RolledBack(rollback.StartVersion, rollback.Keys)
+		}
 	}
 	return resp, err
 }
 
-// prewrite records the rows. Without one-phase and async commit, which the
-// client falls back from when the answer does not confirm them, a commit TSO
-// is always fetched after the prewrite and the primary alone decides.
-func (c *Capture) prewrite(req *kvrpcpb.PrewriteRequest) error {
+// plain turns one-phase and async commit off; TiDB falls back when the answer
+// does not confirm them. A commit TSO is then always fetched after the
+// prewrite, and the primary alone decides.
+func plain(req *kvrpcpb.PrewriteRequest) {
 	req.TryOnePc, req.UseAsyncCommit, req.Secondaries = false, false, nil
+}
+
+// prewritten records the rows and what they were before: as the transaction
+// has locked them, that is what is committed now.
+func (c *client) prewritten(ctx context.Context, addr string, req *kvrpcpb.PrewriteRequest) error {
 	txn := &change.Txn{StartTs: req.StartVersion, Primary: req.PrimaryLock}
-	for _, m := range req.Mutations {
-		if c.isRow(m) {
-			txn.Mutations = append(txn.Mutations, change.Mutation{
-				Key: m.Key, Value: m.Value, Delete: m.Op == kvrpcpb.Op_Del,
-			})
+	var err error
+	if txn.Mutations, err = c.capture.rows(req.Mutations); err != nil || len(txn.Mutations) == 0 {
+		return err
+	}
+	before, err := c.before(ctx, addr, req, txn.Mutations)
+	if err != nil {
+		return fmt.Errorf("read what transaction %d overwrites: %w", txn.StartTs, err)
+	}
+	for i := range txn.Mutations {
+		txn.Mutations[i].Old = before[string(txn.Mutations[i].Key)]
+	}
+	return c.capture.store.Prewritten(txn)
+}
+
+// rows leaves out locks, checks, indexes, metadata and tables that are not fed.
+func (c *Capture) rows(mutations []*kvrpcpb.Mutation) ([]change.Mutation, error) {
+	schemas := c.schemas.Load()
+	if schemas == nil {
+		return nil, nil
+	}
+	var rows []change.Mutation
+	for _, m := range mutations {
+		if !isWrite(m.Op) || !tablecodec.IsRecordKey(m.Key) {
+			continue
 		}
-	}
-	if len(txn.Mutations) == 0 {
-		return nil
-	}
-	return c.store.Prewrite(txn)
-}
-
-// isRow leaves out locks, checks, indexes and metadata.
-func (c *Capture) isRow(m *kvrpcpb.Mutation) bool {
-	switch m.Op {
-	case kvrpcpb.Op_Put, kvrpcpb.Op_Insert, kvrpcpb.Op_Del:
-	default:
-		return false
-	}
-	if !tablecodec.IsRecordKey(m.Key) {
-		return false
-	}
-	ignored := c.ignored.Load()
-	return ignored == nil || !(*ignored)(tablecodec.DecodeTableID(m.Key))
-}
-
-func (c *Capture) observe(req *tikvrpc.Request, resp *tikvrpc.Response) {
-	switch answer := resp.Resp.(type) {
-	case *kvrpcpb.CommitResponse:
-		if commit := req.Commit(); answer.Error == nil && answer.RegionError == nil {
-			c.store.Committed(commit.StartVersion, commit.CommitVersion, commit.Keys)
-		}
-	case *kvrpcpb.BatchRollbackResponse:
-		if rollback := req.BatchRollback(); answer.Error == nil && answer.RegionError == nil {
-			c.store.RolledBack(rollback.StartVersion, rollback.Keys)
-		}
-	}
-}
-
-// Storage is the part of TiDB's storage that the fates are read from.
-type Storage interface {
-	GetRegionCache() *tikv.RegionCache
-	SendReq(bo *tikv.Backoffer, req *tikvrpc.Request, regionID tikv.RegionVerID, timeout time.Duration) (*tikvrpc.Response, error)
-}
-
-// status asks the storage engine what became of a key's transaction.
-func status(ctx context.Context, s Storage, check *kvrpcpb.CheckTxnStatusRequest) (*kvrpcpb.CheckTxnStatusResponse, error) {
-	const limitMillis = 10_000
-	bo := tikv.NewBackofferWithVars(ctx, limitMillis, nil)
-	for {
-		loc, err := s.GetRegionCache().LocateKey(bo, check.PrimaryKey)
+		schema, err := (*schemas)(tablecodec.DecodeTableID(m.Key))
 		if err != nil {
-			return nil, fmt.Errorf("locate key: %w", err)
+			return nil, err
 		}
-		req := tikvrpc.NewRequest(tikvrpc.CmdCheckTxnStatus, check)
-		resp, err := s.SendReq(bo, req, loc.Region, limitMillis*time.Millisecond)
-		if err != nil {
-			return nil, fmt.Errorf("check transaction: %w", err)
+		if schema == 0 {
+			continue
 		}
-		answer := resp.Resp.(*kvrpcpb.CheckTxnStatusResponse)
-		if answer.RegionError == nil {
-			return answer, nil
+		row := change.Mutation{Key: m.Key, Schema: schema}
+		if m.Op != kvrpcpb.Op_Del {
+			row.Value = m.Value
 		}
-		if err := bo.Backoff(tikv.BoRegionMiss(), fmt.Errorf("%v", answer.RegionError)); err != nil {
-			return nil, fmt.Errorf("check transaction: %w", err)
-		}
+		rows = append(rows, row)
 	}
+	return rows, nil
+}
+
+func isWrite(op kvrpcpb.Op) bool {
+	return op == kvrpcpb.Op_Put || op == kvrpcpb.Op_Insert || op == kvrpcpb.Op_Del
+}
+
+// before reads the newest committed values, not minding the locks.
+func (c *client) before(ctx context.Context, addr string, req *kvrpcpb.PrewriteRequest, rows []change.Mutation) (map[string][]byte, error) {
+	const timeout = 10 * time.Second
+	get := &kvrpcpb.BatchGetRequest{Version: math.MaxUint64}
+	for _, r := range rows {
+		get.Keys = append(get.Keys, r.Key)
+	}
+	request := tikvrpc.NewRequest(tikvrpc.CmdBatchGet, get, *req.Context)
+	request.IsolationLevel = kvrpcpb.IsolationLevel_RC
+	get.Context = &request.Context
+	resp, err := c.Client.SendRequest(ctx, addr, request, timeout)
+	if err != nil {
+		return nil, err
+	}
+	answer := resp.Resp.(*kvrpcpb.BatchGetResponse)
+	if answer.RegionError != nil || answer.Error != nil {
+		return nil, fmt.Errorf("storage: %v %v", answer.RegionError, answer.Error)
+	}
+	values := make(map[string][]byte, len(answer.Pairs))
+	for _, pair := range answer.Pairs {
+		if pair.Error != nil {
+			return nil, fmt.Errorf("storage: %v", pair.Error)
+		}
+		values[string(pair.Key)] = pair.Value
+	}
+	return values, nil
 }

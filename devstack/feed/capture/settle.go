@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/pingcap/kvproto/pkg/kvrpcpb"
+	"github.com/tikv/client-go/v2/tikv"
+	"github.com/tikv/client-go/v2/tikvrpc"
 
 	"helfy/devstack/feed/change"
 )
 
 // A transaction is looked up in the store when its outcome has not been seen
-// for a while. One that left no trace after orphaned is barred from ever
-// committing: its client is gone, or its prewrite failed.
+// for a while. One of which there is no trace after orphaned, because its
+// primary was never prewritten, is barred from ever committing.
 const (
 	overdue  = 500 * time.Millisecond
 	orphaned = 20 * time.Second
@@ -60,4 +62,34 @@ func (c *Capture) Settle(ctx context.Context, s Storage, now uint64) error {
 		}
 	}
 	return nil
+}
+
+// Storage is the part of TiDB's storage that the fates are read from.
+type Storage interface {
+	GetRegionCache() *tikv.RegionCache
+	SendReq(bo *tikv.Backoffer, req *tikvrpc.Request, regionID tikv.RegionVerID, timeout time.Duration) (*tikvrpc.Response, error)
+}
+
+// status asks the storage engine what became of a key's transaction.
+func status(ctx context.Context, s Storage, check *kvrpcpb.CheckTxnStatusRequest) (*kvrpcpb.CheckTxnStatusResponse, error) {
+	const limitMillis = 10_000
+	bo := tikv.NewBackofferWithVars(ctx, limitMillis, nil)
+	for {
+		loc, err := s.GetRegionCache().LocateKey(bo, check.PrimaryKey)
+		if err != nil {
+			return nil, fmt.Errorf("locate key: %w", err)
+		}
+		req := tikvrpc.NewRequest(tikvrpc.CmdCheckTxnStatus, check)
+		resp, err := s.SendReq(bo, req, loc.Region, limitMillis*time.Millisecond)
+		if err != nil {
+			return nil, fmt.Errorf("check transaction: %w", err)
+		}
+		answer := resp.Resp.(*kvrpcpb.CheckTxnStatusResponse)
+		if answer.RegionError == nil {
+			return answer, nil
+		}
+		if err := bo.Backoff(tikv.BoRegionMiss(), fmt.Errorf("%v", answer.RegionError)); err != nil {
+			return nil, fmt.Errorf("check transaction: %w", err)
+		}
+	}
 }

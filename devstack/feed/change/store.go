@@ -14,7 +14,7 @@ import (
 
 const segmentSize = 16 << 20
 
-// Store is the change feed's memory. Prewritten mutations go to the intent
+// Store is the change feed's memory. What was prewritten goes to the intent
 // log; transactions that committed go to the change log, in commit order.
 // It is safe for concurrent use.
 type Store struct {
@@ -142,9 +142,9 @@ func (s *Store) readIntents() (map[uint64]*pending, error) {
 	}
 }
 
-// Prewrite records the mutations durably. It must return before they are
-// passed on to the database.
-func (s *Store) Prewrite(part *Txn) error {
+// Prewritten records mutations durably, all or a part of the transaction's. It
+// must return before the transaction can fetch a commit TSO.
+func (s *Store) Prewritten(part *Txn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq++

@@ -1,6 +1,5 @@
-// Package change captures the changes of transactions: durable before they
-// are prewritten, in commit order once it is certain that no earlier commit
-// can follow.
+// Package change keeps the changes of transactions: durable before they can
+// commit, in commit order once it is certain that no earlier commit can follow.
 package change
 
 import (
@@ -19,12 +18,15 @@ type Txn struct {
 	Mutations []Mutation
 }
 
-// Mutation is the new value of one key.
+// Mutation is the change of one key.
 type Mutation struct {
 	Key []byte
-	// Value is empty when Delete is set.
-	Value  []byte
-	Delete bool
+	// Value is the new value, empty for a delete; Old the one before, empty
+	// for an insert.
+	Value []byte
+	Old   []byte
+	// Schema refers to the definition of the key's table.
+	Schema uint64
 }
 
 func (t *Txn) encode() []byte {
@@ -33,12 +35,10 @@ func (t *Txn) encode() []byte {
 	buf = appendBytes(buf, t.Primary)
 	buf = binary.AppendUvarint(buf, uint64(len(t.Mutations)))
 	for _, m := range t.Mutations {
-		op := byte(0)
-		if m.Delete {
-			op = 1
-		}
-		buf = appendBytes(append(buf, op), m.Key)
+		buf = binary.AppendUvarint(buf, m.Schema)
+		buf = appendBytes(buf, m.Key)
 		buf = appendBytes(buf, m.Value)
+		buf = appendBytes(buf, m.Old)
 	}
 	return buf
 }
@@ -53,8 +53,7 @@ func decodeTxn(data []byte) (*Txn, error) {
 	d := decoder{rest: data}
 	t := &Txn{StartTs: d.uvarint(), CommitTs: d.uvarint(), Primary: d.bytes()}
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
-		op := d.byte()
-		t.Mutations = append(t.Mutations, Mutation{Delete: op == 1, Key: d.bytes(), Value: d.bytes()})
+		t.Mutations = append(t.Mutations, Mutation{Schema: d.uvarint(), Key: d.bytes(), Value: d.bytes(), Old: d.bytes()})
 	}
 	if d.bad || len(d.rest) > 0 {
 		return nil, fmt.Errorf("%w of %d bytes", errTxn, len(data))
@@ -75,13 +74,6 @@ func (d *decoder) uvarint() uint64 {
 	}
 	d.rest = d.rest[n:]
 	return v
-}
-
-func (d *decoder) byte() byte {
-	if b := d.take(1); len(b) == 1 {
-		return b[0]
-	}
-	return 0
 }
 
 func (d *decoder) bytes() []byte { return d.take(d.uvarint()) }

@@ -27,6 +27,9 @@ type Message struct {
 // max-message-bytes.
 const recordOverhead = 36
 
+// maxWriteBytes bounds a request to Kafka.
+const maxWriteBytes = 1 << 30
+
 // stalled is how long Kafka may be silent before that is reported.
 const stalled = 3 * time.Second
 
@@ -36,8 +39,10 @@ type Producer struct {
 	client *kgo.Client
 	target changefeed.Target
 	report func(error)
-	topics map[string]topic
 	faults faults
+
+	mu     sync.Mutex // guards topics, which the client's goroutines read
+	topics map[string]topic
 }
 
 // New returns a producer that keeps report informed: an error while Kafka does
@@ -57,8 +62,8 @@ func New(target changefeed.Target, report func(error)) (*Producer, error) {
 		kgo.MaxProduceRequestsInflightPerBroker(1),
 		kgo.RequiredAcks(acks),
 		kgo.ProducerBatchCompression(compression(target.Compression)),
-		kgo.ProducerBatchMaxBytes(int32(min(target.MaxMessageBytes+recordOverhead+128, math.MaxInt32))),
-		kgo.BrokerMaxWriteBytes(int32(min(max(100<<20, target.MaxMessageBytes+1<<20), 1<<30))),
+		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return p.topic(topic).maxBatchBytes() }),
+		kgo.BrokerMaxWriteBytes(maxWriteBytes),
 		kgo.ProducerLinger(0),
 		kgo.RecordRetries(math.MaxInt),
 		kgo.UnknownTopicRetries(-1),
@@ -154,10 +159,7 @@ func (p *Producer) wait(ctx context.Context, done <-chan struct{}, errs <-chan e
 // CheckSize returns an error of code ErrMessageTooLarge for a message that the
 // topic does not take.
 func (p *Producer) CheckSize(m Message) error {
-	limit := p.target.MaxMessageBytes
-	if t, ok := p.topics[m.Topic]; ok {
-		limit = min(limit, t.maxMessageBytes)
-	}
+	limit := min(p.target.MaxMessageBytes, p.topic(m.Topic).maxMessageBytes-topicOverhead)
 	if size := len(m.Key) + len(m.Value) + recordOverhead; size > limit {
 		return changefeed.Errorf(changefeed.ErrMessageTooLarge,
 			"a message of %d bytes for topic %s is over max-message-bytes, %d", size, m.Topic, limit)

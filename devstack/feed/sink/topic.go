@@ -3,7 +3,6 @@ package sink
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -16,7 +15,22 @@ import (
 // topic is what the producer knows of a topic.
 type topic struct {
 	partitions      int32
-	maxMessageBytes int
+	maxMessageBytes int // of a batch, as the topic is configured
+}
+
+// maxBatchBytes is Kafka's default for a topic that is not known.
+func (t topic) maxBatchBytes() int32 {
+	if t.partitions == 0 {
+		return 1 << 20
+	}
+	return int32(min(t.maxMessageBytes, maxWriteBytes))
+}
+
+// topic returns what is known of a topic after Partitions.
+func (p *Producer) topic(name string) topic {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.topics[name]
 }
 
 const (
@@ -29,7 +43,7 @@ const (
 // Partitions returns over how many partitions the changefeed spreads a topic,
 // which it creates when it may and must.
 func (p *Producer) Partitions(ctx context.Context, name string) (int32, error) {
-	if t, ok := p.topics[name]; ok {
+	if t := p.topic(name); t.partitions > 0 {
 		return t.partitions, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -54,6 +68,8 @@ func (p *Producer) Partitions(ctx context.Context, name string) (int32, error) {
 	if t.maxMessageBytes, err = p.maxMessageBytes(ctx, name); err != nil {
 		return 0, fmt.Errorf("look up %s of topic %s: %w", maxMessageBytesEntry, name, err)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.topics[name] = t
 	return t.partitions, nil
 }
@@ -118,10 +134,9 @@ func (p *Producer) maxMessageBytes(ctx context.Context, name string) (int, error
 		}
 		for _, c := range r.Configs {
 			if c.Name == maxMessageBytesEntry && c.Value != nil {
-				n, err := strconv.Atoi(*c.Value)
-				return n - topicOverhead, err
+				return strconv.Atoi(*c.Value)
 			}
 		}
 	}
-	return math.MaxInt, nil
+	return maxWriteBytes, nil
 }
