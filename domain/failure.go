@@ -27,8 +27,8 @@ const AggregateUnknown = "unknown"
 const unknownChains = 16
 
 // UnknownName is a name that nobody has: masked, because it may be a password
-// typed into the wrong field, with a fingerprint by which the same name can
-// be recognised by whoever has the key.
+// typed into the wrong field, with a fingerprint by which the same name,
+// without regard to case, can be recognised by whoever has the key.
 type UnknownName struct {
 	Masked      string
 	Fingerprint string
@@ -39,7 +39,7 @@ type UnknownName struct {
 // MaskName hides all but the first two characters of a name of more than
 // four, and all of a shorter one.
 func MaskName(keyring *Keyring, name string) UnknownName {
-	_, mac := keyring.Seal("helfy-unknown-name-v1", name)
+	_, mac := keyring.Seal("helfy-unknown-name-v1", fold(name))
 	masked := "***"
 	if utf8.RuneCountInString(name) > 4 {
 		runes := []rune(name)

@@ -16,7 +16,7 @@ const MaxUsername = 255
 var ErrInvalidUsername = errors.New("invalid username")
 
 // Username is the name that a user signs in with, in Unicode NFC. The
-// database compares names without regard to case.
+// database compares names without regard to case and accents.
 type Username struct{ text string }
 
 // NewUsername checks and normalises a name: 1 to MaxUsername characters,

@@ -1,5 +1,7 @@
 -- +goose Up
-CREATE TABLE users (
+-- DDL commits statement by statement: IF NOT EXISTS lets a migration that was
+-- interrupted run again.
+CREATE TABLE IF NOT EXISTS users (
     id               BIGINT NOT NULL AUTO_INCREMENT,
     username         VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NOT NULL,
     role             VARCHAR(16) NOT NULL,
@@ -15,7 +17,7 @@ CREATE TABLE users (
     UNIQUE KEY users_username (username)
 ) AUTO_ID_CACHE 1 COMMENT = 'fed to Kafka';
 
-CREATE TABLE credentials (
+CREATE TABLE IF NOT EXISTS credentials (
     user_id       BIGINT NOT NULL,
     password_hash VARCHAR(255) NOT NULL COMMENT 'argon2id, PHC string',
     event_seq     BIGINT UNSIGNED NOT NULL COMMENT 'the event that set the password',
@@ -24,7 +26,7 @@ CREATE TABLE credentials (
     PRIMARY KEY (user_id) CLUSTERED
 ) COMMENT = 'not fed to Kafka';
 
-CREATE TABLE sessions (
+CREATE TABLE IF NOT EXISTS sessions (
     id           CHAR(36) NOT NULL,
     user_id      BIGINT NOT NULL,
     token_hash   CHAR(64) NOT NULL COMMENT 'SHA-256 of the token, hex',
@@ -39,7 +41,7 @@ CREATE TABLE sessions (
     KEY sessions_user_id (user_id)
 ) COMMENT = 'not fed to Kafka';
 
-CREATE TABLE login_attempts (
+CREATE TABLE IF NOT EXISTS login_attempts (
     subject        VARCHAR(64) NOT NULL COMMENT 'user:ID, or unknown:BUCKET for a name that nobody has',
     failures       INT UNSIGNED NOT NULL COMMENT 'since the last success',
     first_failed_at DATETIME(6) NOT NULL,
@@ -48,7 +50,7 @@ CREATE TABLE login_attempts (
 ) COMMENT = 'not fed to Kafka';
 
 -- +goose Down
-DROP TABLE login_attempts;
-DROP TABLE sessions;
-DROP TABLE credentials;
-DROP TABLE users;
+DROP TABLE IF EXISTS login_attempts;
+DROP TABLE IF EXISTS sessions;
+DROP TABLE IF EXISTS credentials;
+DROP TABLE IF EXISTS users;

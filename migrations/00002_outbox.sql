@@ -1,7 +1,7 @@
 -- +goose Up
 -- The column names are those of Debezium's outbox event router. Payload and
 -- metadata are TEXT because a JSON column would rewrite the hashed bytes.
-CREATE TABLE outbox (
+CREATE TABLE IF NOT EXISTS outbox (
     id            CHAR(36) NOT NULL,
     aggregatetype VARCHAR(64) NOT NULL,
     aggregateid   VARCHAR(64) NOT NULL,
@@ -17,7 +17,7 @@ CREATE TABLE outbox (
     UNIQUE KEY outbox_chain (aggregatetype, aggregateid, seq)
 ) COMMENT = 'fed to Kafka' TTL = occurred_at + INTERVAL 30 DAY;
 
-CREATE TABLE event_chains (
+CREATE TABLE IF NOT EXISTS event_chains (
     aggregatetype VARCHAR(64) NOT NULL,
     aggregateid   VARCHAR(64) NOT NULL,
     event_seq     BIGINT UNSIGNED NOT NULL,
@@ -26,5 +26,5 @@ CREATE TABLE event_chains (
 ) COMMENT = 'not fed to Kafka: heads of the chains that belong to no user';
 
 -- +goose Down
-DROP TABLE event_chains;
-DROP TABLE outbox;
+DROP TABLE IF EXISTS event_chains;
+DROP TABLE IF EXISTS outbox;

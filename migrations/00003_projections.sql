@@ -1,5 +1,5 @@
 -- +goose Up
-CREATE TABLE projection_checkpoints (
+CREATE TABLE IF NOT EXISTS projection_checkpoints (
     projection      VARCHAR(32) NOT NULL,
     generation      INT UNSIGNED NOT NULL,
     topic           VARCHAR(249) NOT NULL,
@@ -11,7 +11,7 @@ CREATE TABLE projection_checkpoints (
     PRIMARY KEY (projection, generation, topic, kafka_partition) CLUSTERED
 );
 
-CREATE TABLE projection_dead_letters (
+CREATE TABLE IF NOT EXISTS projection_dead_letters (
     projection      VARCHAR(32) NOT NULL,
     generation      INT UNSIGNED NOT NULL,
     topic           VARCHAR(249) NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE projection_dead_letters (
 -- One row for each event and for each changed row of a transaction. The
 -- halves of a split UPDATE share the primary key and fill old_row and new_row
 -- in whichever order they come.
-CREATE TABLE projection_audit_entries (
+CREATE TABLE IF NOT EXISTS projection_audit_entries (
     commit_ts       BIGINT UNSIGNED NOT NULL,
     table_name      VARCHAR(64) NOT NULL,
     row_key         VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -44,6 +44,6 @@ CREATE TABLE projection_audit_entries (
 );
 
 -- +goose Down
-DROP TABLE projection_audit_entries;
-DROP TABLE projection_dead_letters;
-DROP TABLE projection_checkpoints;
+DROP TABLE IF EXISTS projection_audit_entries;
+DROP TABLE IF EXISTS projection_dead_letters;
+DROP TABLE IF EXISTS projection_checkpoints;

@@ -290,11 +290,11 @@ func TestHealthNamesThePartThatFails(t *testing.T) {
 
 func TestTopicsThatDifferAreNamed(t *testing.T) {
 	config := stack.New(t)
-	if created, err := config.EnsureTopics(); err != nil || len(created) != 0 {
+	if created, err := config.EnsureTopics(t.Context()); err != nil || len(created) != 0 {
 		t.Errorf("a second call created %v, %v", created, err)
 	}
 	config.KafkaPartitions++
-	_, err := config.EnsureTopics()
+	_, err := config.EnsureTopics(t.Context())
 	if !errors.Is(err, kafka.ErrTopicDiffers) {
 		t.Fatalf("got %v", err)
 	}
@@ -308,7 +308,7 @@ func TestSetupCanRunTwiceAndAtOnce(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			_, migrated := config.Migrate(ctx)
-			_, topics := config.EnsureTopics()
+			_, topics := config.EnsureTopics(ctx)
 			created, _, feed := config.EnsureChangefeed(ctx)
 			if created {
 				feed = errors.Join(feed, errors.New("the changefeed was created a second time"))

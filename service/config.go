@@ -30,7 +30,7 @@ type Config struct {
 	TiDBPassword domain.Secret `env:"TIDB_PASSWORD" doc:"TiDB user's password"`
 	TiDBDatabase string        `env:"TIDB_DATABASE" envDefault:"helfy" doc:"database, created by migrate up"`
 	TiDBSSL      bool          `env:"TIDB_SSL" envDefault:"false" doc:"connect to TiDB by TLS"`
-	TiDBMaxConns int           `env:"TIDB_MAX_CONNS" envDefault:"32" doc:"greatest number of connections to TiDB"`
+	TiDBMaxConns int           `env:"TIDB_MAX_CONNS" envDefault:"32" doc:"greatest number of connections to TiDB of a process that serves HTTP"`
 
 	KafkaBrokers     []string `env:"KAFKA_BROKERS" envDefault:"127.0.0.1:9092" doc:"Kafka brokers as host:port, separated by commas"`
 	KafkaPartitions  int      `env:"KAFKA_PARTITIONS" envDefault:"4" doc:"partitions of each topic"`
@@ -52,16 +52,13 @@ type Config struct {
 }
 
 // ReadConfig reads the environment. Its error joins all faults, each with its
-// variable's name.
-func ReadConfig() (Config, error) {
+// variable's name. Only with needsKey the key file must be there.
+func ReadConfig(needsKey bool) (Config, error) {
 	var config Config
 	err := env.ParseWithOptions(&config, env.Options{FuncMap: map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[domain.Secret](): func(text string) (any, error) { return domain.NewSecret(text), nil },
 	}})
 	malformed := malformed(err)
-	if len(config.ChangefeedBrokers) == 0 {
-		config.ChangefeedBrokers = config.KafkaBrokers
-	}
 	faults := make([]error, 0, len(malformed))
 	for _, field := range fields() {
 		variable := field.Tag.Get("env")
@@ -74,6 +71,14 @@ func ReadConfig() (Config, error) {
 			faults = append(faults, fmt.Errorf(variable+": "+format, args...))
 		}
 	})
+	if needsKey {
+		if _, err := config.readKeyring(); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if len(config.ChangefeedBrokers) == 0 {
+		config.ChangefeedBrokers = config.KafkaBrokers
+	}
 	return config, errors.Join(faults...)
 }
 

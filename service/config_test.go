@@ -15,7 +15,7 @@ func TestAllFaultsOfAConfigurationAreReportedAtOnce(t *testing.T) {
 	} {
 		t.Setenv(variable, value)
 	}
-	_, err := service.ReadConfig()
+	_, err := service.ReadConfig(true)
 	if err == nil {
 		t.Fatal("want an error")
 	}
@@ -26,7 +26,7 @@ func TestAllFaultsOfAConfigurationAreReportedAtOnce(t *testing.T) {
 	}
 	slices.Sort(named)
 	want := []string{
-		"CHANGEFEED_KAFKA_BROKERS", "KAFKA_BROKERS", "LOGIN_HASH_CONCURRENCY", "LOG_LEVEL", "PORT", "SESSION_TTL",
+		"HELFY_KEY_FILE", "KAFKA_BROKERS", "LOGIN_HASH_CONCURRENCY", "LOG_LEVEL", "PORT", "SESSION_TTL",
 		"TICDC_URL", "TIDB_PORT", "TIDB_SSL", "TRUSTED_PROXIES",
 	}
 	if !slices.Equal(named, want) {
@@ -36,12 +36,12 @@ func TestAllFaultsOfAConfigurationAreReportedAtOnce(t *testing.T) {
 
 func TestTheChangefeedSeesTheSameBrokersUnlessToldOtherwise(t *testing.T) {
 	t.Setenv("KAFKA_BROKERS", "a:1,b:2")
-	config, err := service.ReadConfig()
+	config, err := service.ReadConfig(false)
 	if err != nil || !slices.Equal(config.ChangefeedBrokers, []string{"a:1", "b:2"}) {
 		t.Errorf("got %v, %v", config.ChangefeedBrokers, err)
 	}
 	t.Setenv("CHANGEFEED_KAFKA_BROKERS", "kafka:19092")
-	config, err = service.ReadConfig()
+	config, err = service.ReadConfig(false)
 	if err != nil || !slices.Equal(config.ChangefeedBrokers, []string{"kafka:19092"}) {
 		t.Errorf("got %v, %v", config.ChangefeedBrokers, err)
 	}

@@ -23,6 +23,10 @@ import (
 	httpport "helfy/ports/http"
 )
 
+// consumerConns is the size of the consumers' pool: a flush at a time and a
+// look at the checkpoints.
+const consumerConns = 4
+
 // The bounds of a connection: a slow or silent client holds it no longer.
 const (
 	readHeaderTimeout = 5 * time.Second
@@ -60,7 +64,7 @@ func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address 
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
-		return fmt.Errorf("PORT: cannot listen on %d, set PORT to another one: %w", c.Port, err)
+		return fmt.Errorf("listen on HOST %q, PORT %d (set another PORT if it is taken): %w", c.Host, c.Port, err)
 	}
 	ready(listener.Addr().String())
 	return serve(ctx, listener, handler, log)
@@ -69,7 +73,9 @@ func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address 
 // Consume keeps the projections up to date until ctx ends; then it finishes
 // the records in hand.
 func (c Config) Consume(ctx context.Context, log *slog.Logger) (err error) {
-	db, err := tidb.Open(c.tidb())
+	pool := c.tidb()
+	pool.MaxConns = consumerConns
+	db, err := tidb.Open(pool)
 	if err != nil {
 		return err
 	}
@@ -83,15 +89,15 @@ func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	database := func(ctx context.Context) error { return tidb.Ping(ctx, db) }
+	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
 	return httpport.NewHandler(httpport.Config{
 		Login: command.LoginHandler{
 			Users: tidb.NewUsers(db, keyring), Hasher: hasher, Keyring: keyring,
-			Log: log, Now: time.Now, SessionTTL: c.SessionTTL,
+			Log: log, Now: time.Now, SessionTTL: c.SessionTTL, InFlight: make(chan struct{}, max(1, c.TiDBMaxConns*3/4)),
 		},
 		Authenticate:   query.Authenticate{Sessions: tidb.NewSessions(db), Keyring: keyring, Now: time.Now},
-		ListAudit:      query.ListAudit{Log: tidb.NewAuditLog(db)},
-		Health:         query.NewCheckHealth(database, kafka.Brokers(c.KafkaBrokers).Ping),
+		ListAudit:      query.ListAudit{Log: tidb.NewAuditLog(db, c.ChangesTopic, c.EventsTopic)},
+		Health:         query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping)},
 		Ready:          database,
 		TrustedProxies: c.TrustedProxies,
 		Log:            log,

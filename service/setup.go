@@ -22,11 +22,11 @@ func (c Config) Migrate(ctx context.Context) ([]string, error) {
 
 // EnsureTopics creates the topics that are missing, returns their names, and
 // checks the others.
-func (c Config) EnsureTopics() ([]string, error) {
+func (c Config) EnsureTopics(ctx context.Context) ([]string, error) {
 	topic := func(name string) kafka.Topic {
 		return kafka.Topic{Name: name, Partitions: c.KafkaPartitions, Replication: c.KafkaReplication}
 	}
-	return kafka.Brokers(c.KafkaBrokers).EnsureTopics(topic(c.ChangesTopic), topic(c.EventsTopic))
+	return kafka.Brokers(c.KafkaBrokers).EnsureTopics(ctx, topic(c.ChangesTopic), topic(c.EventsTopic))
 }
 
 // EnsureChangefeed creates the changefeed if it is missing and checks it

@@ -25,6 +25,11 @@ type Params struct {
 	Threads   uint8
 }
 
+// String writes the parameters as they stand in a PHC string.
+func (p Params) String() string {
+	return fmt.Sprintf("m=%d,t=%d,p=%d", p.MemoryKiB, p.Time, p.Threads)
+}
+
 // DefaultParams are the ones that OWASP names first:
 // https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 var DefaultParams = Params{MemoryKiB: 19456, Time: 2, Threads: 1}
@@ -77,8 +82,8 @@ func (h *Hasher) Hash(ctx context.Context, password domain.Secret) (string, erro
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
-		h.params.MemoryKiB, h.params.Time, h.params.Threads, encoding.EncodeToString(salt[:]), encoding.EncodeToString(sum)), nil
+	return fmt.Sprintf("$argon2id$v=%d$%s$%s$%s", argon2.Version,
+		h.params, encoding.EncodeToString(salt[:]), encoding.EncodeToString(sum)), nil
 }
 
 // Verify implements command.Hasher.
@@ -127,6 +132,9 @@ func parse(hash string) (p Params, salt, sum []byte, err error) {
 		return p, nil, nil, fmt.Errorf("%w: unsupported version", ErrMalformed)
 	}
 	if _, err := fmt.Sscanf(fields[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); err != nil {
+		return p, nil, nil, fmt.Errorf("%w: parameters", ErrMalformed)
+	}
+	if fields[3] != p.String() { // Sscanf ignores what follows
 		return p, nil, nil, fmt.Errorf("%w: parameters", ErrMalformed)
 	}
 	if p.MemoryKiB == 0 || p.MemoryKiB > maxMemoryKiB || p.Time == 0 || p.Time > maxTime || p.Threads == 0 {

@@ -83,18 +83,19 @@ func TestMalformedHashesAreRefused(t *testing.T) {
 	hasher := newHasher(t, 1)
 	good := hasher.Dummy()
 	for name, hash := range map[string]string{
-		"empty":          "",
-		"plain text":     "admin",
-		"bcrypt":         "$2a$10$abcdefghijklmnopqrstuv",
-		"argon2i":        strings.Replace(good, "argon2id", "argon2i", 1),
-		"old version":    strings.Replace(good, "v=19", "v=16", 1),
-		"no parameters":  strings.Replace(good, "m=64,t=1,p=1", "", 1),
-		"huge memory":    strings.Replace(good, "m=64", "m=4294967295", 1),
-		"zero time":      strings.Replace(good, "t=1", "t=0", 1),
-		"zero threads":   strings.Replace(good, "p=1", "p=0", 1),
-		"salt not coded": "$argon2id$v=19$m=64,t=1,p=1$!!!$" + strings.Split(good, "$")[5],
-		"short hash":     "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$YWJj",
-		"a field more":   good + "$x",
+		"empty":           "",
+		"plain text":      "admin",
+		"bcrypt":          "$2a$10$abcdefghijklmnopqrstuv",
+		"argon2i":         strings.Replace(good, "argon2id", "argon2i", 1),
+		"old version":     strings.Replace(good, "v=19", "v=16", 1),
+		"no parameters":   strings.Replace(good, "m=64,t=1,p=1", "", 1),
+		"huge memory":     strings.Replace(good, "m=64", "m=4294967295", 1),
+		"more parameters": strings.Replace(good, "p=1", "p=1,x=2", 1),
+		"zero time":       strings.Replace(good, "t=1", "t=0", 1),
+		"zero threads":    strings.Replace(good, "p=1", "p=0", 1),
+		"salt not coded":  "$argon2id$v=19$m=64,t=1,p=1$!!!$" + strings.Split(good, "$")[5],
+		"short hash":      "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$YWJj",
+		"a field more":    good + "$x",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := hasher.Verify(t.Context(), hash, domain.NewSecret("admin")); !errors.Is(err, ErrMalformed) {

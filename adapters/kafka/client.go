@@ -2,7 +2,10 @@
 package kafka
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -11,13 +14,19 @@ import (
 // timeout bounds one request to a broker.
 const timeout = 5 * time.Second
 
-// newConfig returns the settings that every client shares.
-func newConfig() *sarama.Config {
+// Brokers are the addresses of a Kafka cluster, as host:port. Any of them
+// leads to the others. Their methods are safe for concurrent use.
+type Brokers []string
+
+// newConfig returns the settings that every client shares. Dialling ends with
+// ctx, which sarama itself does not know.
+func newConfig(ctx context.Context) *sarama.Config {
 	config := sarama.NewConfig()
 	config.ClientID = "helfy"
-	config.Net.DialTimeout = timeout
 	config.Net.ReadTimeout = timeout
 	config.Net.WriteTimeout = timeout
+	config.Net.Proxy.Enable = true
+	config.Net.Proxy.Dialer = dialer{ctx}
 	config.Admin.Timeout = timeout
 	config.Admin.Retry.Max = 3
 	config.Metadata.Retry.Max = 1
@@ -26,20 +35,36 @@ func newConfig() *sarama.Config {
 	return config
 }
 
-// Brokers are the addresses of a Kafka cluster, as host:port. Any of them
-// leads to the others. Their methods are safe for concurrent use.
-type Brokers []string
+// dialer implements sarama's proxy dialer without any proxy.
+type dialer struct{ ctx context.Context }
 
-// withAdmin runs work with an administrator's client of the cluster.
-func (b Brokers) withAdmin(work func(sarama.ClusterAdmin) error) (err error) {
-	admin, err := sarama.NewClusterAdmin(b, newConfig())
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: timeout}).DialContext(d.ctx, network, address)
+}
+
+// withAdmin runs work with an administrator's client of the cluster. When ctx
+// ends, the client's connections do.
+func (b Brokers) withAdmin(ctx context.Context, work func(sarama.ClusterAdmin) error) error {
+	client, err := sarama.NewClient(b, newConfig(ctx))
 	if err != nil {
 		return fmt.Errorf("connect to Kafka at %v: %w", b, err)
 	}
-	defer func() {
-		if closeErr := admin.Close(); err == nil && closeErr != nil {
-			err = fmt.Errorf("close Kafka client: %w", closeErr)
+	// Closing twice is an error that says nothing new.
+	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
+	defer stop()
+	admin, err := sarama.NewClusterAdminFromClient(client)
+	if err != nil {
+		return errors.Join(fmt.Errorf("administrate Kafka at %v: %w", b, err), client.Close())
+	}
+	if err := work(admin); err != nil {
+		_ = admin.Close() // work's error is the one that matters
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
-	}()
-	return work(admin)
+		return err
+	}
+	if err := admin.Close(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("close Kafka client: %w", err)
+	}
+	return nil
 }

@@ -1,8 +1,11 @@
 package kafka
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/IBM/sarama"
 	"github.com/google/uuid"
@@ -10,10 +13,10 @@ import (
 	"helfy/app/projection"
 )
 
-// Partitions returns the state of every partition of a topic.
-func (b Brokers) Partitions(topic string) ([]projection.Partition, error) {
+// Partitions returns the state of every partition of a topic, by number.
+func (b Brokers) Partitions(ctx context.Context, topic string) ([]projection.Partition, error) {
 	var partitions []projection.Partition
-	err := b.withAdmin(func(admin sarama.ClusterAdmin) (err error) {
+	err := b.withAdmin(ctx, func(admin sarama.ClusterAdmin) (err error) {
 		partitions, err = partitionsOf(admin, topic)
 		return err
 	})
@@ -31,6 +34,7 @@ func partitionsOf(admin sarama.ClusterAdmin, topic string) ([]projection.Partiti
 			Topic: topic, TopicID: uuid.UUID(described.Uuid).String(), Partition: p.ID,
 		})
 	}
+	slices.SortFunc(partitions, func(a, b projection.Partition) int { return cmp.Compare(a.Partition, b.Partition) })
 	earliest, err := offsets(admin, partitions, sarama.OffsetOldest)
 	if err != nil {
 		return nil, err
@@ -72,61 +76,4 @@ func offsets(admin sarama.ClusterAdmin, partitions []projection.Partition, which
 		result[i] = answer.Offset
 	}
 	return result, nil
-}
-
-// Rewind sets a consumer group back to the checkpoint of each partition of a
-// topic where it is ahead of it, as it is when the database was restored from
-// a backup. Where it is behind, it stays: repeats do no harm. Kafka refuses
-// while the group has members; checkpoints are in the order of partitions.
-func (b Brokers) Rewind(group string, partitions []projection.Partition, checkpoints []projection.Checkpoint) error {
-	return b.withAdmin(func(admin sarama.ClusterAdmin) error {
-		ahead, err := aheadOf(admin, group, partitions, checkpoints)
-		if err != nil || len(ahead) == 0 {
-			return err
-		}
-		answer, err := admin.AlterConsumerGroupOffsets(group, ahead, nil)
-		if err != nil {
-			return fmt.Errorf("set consumer group %s back: %w", group, err)
-		}
-		for topic, errs := range answer.Errors {
-			for partition, code := range errs {
-				if code != sarama.ErrNoError {
-					return fmt.Errorf("set consumer group %s back in %s[%d]: %w", group, topic, partition, code)
-				}
-			}
-		}
-		return nil
-	})
-}
-
-// aheadOf returns the offsets to which a group must go back.
-func aheadOf(
-	admin sarama.ClusterAdmin, group string, partitions []projection.Partition, checkpoints []projection.Checkpoint,
-) (map[string]map[int32]sarama.OffsetAndMetadata, error) {
-	wanted := map[string][]int32{}
-	for _, p := range partitions {
-		wanted[p.Topic] = append(wanted[p.Topic], p.Partition)
-	}
-	committed, err := admin.ListConsumerGroupOffsets(group, wanted)
-	if errors.Is(err, sarama.ErrGroupIDNotFound) {
-		return nil, nil // it has not read anything yet
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read offsets of consumer group %s: %w", group, err)
-	}
-	ahead := map[string]map[int32]sarama.OffsetAndMetadata{}
-	for i, p := range partitions {
-		block := committed.GetBlock(p.Topic, p.Partition)
-		if block == nil || block.Err != sarama.ErrNoError {
-			return nil, fmt.Errorf("read offset of consumer group %s in %s: no answer", group, p)
-		}
-		if block.Offset <= checkpoints[i].NextOffset {
-			continue
-		}
-		if ahead[p.Topic] == nil {
-			ahead[p.Topic] = map[int32]sarama.OffsetAndMetadata{}
-		}
-		ahead[p.Topic][p.Partition] = sarama.OffsetAndMetadata{Offset: checkpoints[i].NextOffset, LeaderEpoch: -1}
-	}
-	return ahead, nil
 }

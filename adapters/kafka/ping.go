@@ -4,39 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"time"
 
 	"github.com/IBM/sarama"
 )
 
-// Ping reports whether any of the brokers answers a request.
+// Ping returns nil as soon as any of the brokers answers a request, and an
+// error when none has until ctx ends.
 func (b Brokers) Ping(ctx context.Context) error {
-	var faults []error
+	answers := make(chan error, len(b))
 	for _, address := range b {
-		err := pingBroker(ctx, address)
-		if err == nil {
-			return nil
+		go func() {
+			if err := pingBroker(ctx, address); err != nil {
+				answers <- fmt.Errorf("broker %s: %w", address, err)
+				return
+			}
+			answers <- nil
+		}()
+	}
+	var faults []error
+	for range b {
+		select {
+		case err := <-answers:
+			if err == nil {
+				return nil
+			}
+			faults = append(faults, err)
+		case <-ctx.Done():
+			return fmt.Errorf("no Kafka broker answers: %w", errors.Join(append(faults, ctx.Err())...))
 		}
-		faults = append(faults, fmt.Errorf("broker %s: %w", address, err))
 	}
 	return fmt.Errorf("no Kafka broker answers: %w", errors.Join(faults...))
 }
 
-func pingBroker(ctx context.Context, address string) (err error) {
-	config := newConfig()
-	if deadline, ok := ctx.Deadline(); ok {
-		left := max(time.Until(deadline), time.Millisecond)
-		config.Net.DialTimeout, config.Net.ReadTimeout, config.Net.WriteTimeout = left, left, left
-	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return err
-	}
+func pingBroker(ctx context.Context, address string) error {
 	broker := sarama.NewBroker(address)
-	if err := broker.Open(config); err != nil {
+	if err := broker.Open(newConfig(ctx)); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, broker.Close()) }()
-	_, err = broker.ApiVersions(&sarama.ApiVersionsRequest{})
-	return err
+	if _, err := broker.Connected(); err != nil {
+		return err
+	}
+	_, err := broker.ApiVersions(&sarama.ApiVersionsRequest{})
+	return errors.Join(err, broker.Close())
 }

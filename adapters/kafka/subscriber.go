@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -26,7 +27,7 @@ const (
 // starts at the oldest record. It keeps one message of each partition in
 // flight; Record tells where a message comes from.
 func (b Brokers) Subscriber(group string, log watermill.LoggerAdapter) (message.Subscriber, error) {
-	config := newConfig()
+	config := newConfig(context.Background()) // Close ends it
 	config.Consumer.Return.Errors = true
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	// An offset that Kafka no longer has must not be skipped in silence.

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -29,8 +30,8 @@ var ErrTopicDiffers = errors.New("topic differs")
 // EnsureTopics creates the topics that are missing and checks those that
 // exist. It returns the names of the created ones; its error joins every
 // difference, each of which wraps ErrTopicDiffers and names the topic.
-func (b Brokers) EnsureTopics(topics ...Topic) (created []string, err error) {
-	err = b.withAdmin(func(admin sarama.ClusterAdmin) error {
+func (b Brokers) EnsureTopics(ctx context.Context, topics ...Topic) (created []string, err error) {
+	err = b.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
 		var faults []error
 		for _, topic := range topics {
 			made, err := ensureTopic(admin, topic)
@@ -74,15 +75,20 @@ func checkTopic(admin sarama.ClusterAdmin, topic Topic) error {
 	if err != nil {
 		return err
 	}
-	for _, entry := range settings {
-		if want, ours := topicConfig[entry.Name]; ours && entry.Value != want {
-			faults = append(faults, fmt.Errorf("%w: %s has %s=%s, want %s", ErrTopicDiffers, topic.Name, entry.Name, entry.Value, want))
+	for name, want := range topicConfig {
+		if got := settings[name]; got != want {
+			faults = append(faults, fmt.Errorf("%w: %s has %s=%s, want %s", ErrTopicDiffers, topic.Name, name, got, want))
+		}
+	}
+	for _, partition := range described.Partitions {
+		if got := len(partition.Replicas); got < topic.Replication {
+			faults = append(faults, fmt.Errorf("%w: %s[%d] has %d replicas, want %d", ErrTopicDiffers, topic.Name, partition.ID, got, topic.Replication))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-func settingsOf(admin sarama.ClusterAdmin, name string) ([]sarama.ConfigEntry, error) {
+func settingsOf(admin sarama.ClusterAdmin, name string) (map[string]string, error) {
 	answers, err := admin.DescribeConfigs(
 		[]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: name}}, sarama.DescribeConfigsOptions{})
 	if err != nil {
@@ -91,7 +97,11 @@ func settingsOf(admin sarama.ClusterAdmin, name string) ([]sarama.ConfigEntry, e
 	if len(answers) != 1 || !errors.Is(answers[0].ErrorCode, sarama.ErrNoError) {
 		return nil, fmt.Errorf("read settings of topic %s: refused", name)
 	}
-	return answers[0].Configs, nil
+	settings := map[string]string{}
+	for _, entry := range answers[0].Configs {
+		settings[entry.Name] = entry.Value
+	}
+	return settings, nil
 }
 
 func describe(admin sarama.ClusterAdmin, name string) (*sarama.TopicMetadata, error) {

@@ -88,11 +88,11 @@ type Status struct {
 	} `json:"error"`
 }
 
-// details is what TiCDC knows of a changefeed, as far as it is compared.
+// details is what TiCDC knows of a changefeed.
 type details struct {
 	Status
 	SinkURI string `json:"sink_uri"`
-	Config  config `json:"config"`
+	Config  any    `json:"config"`
 }
 
 // get returns a changefeed, or nil if there is none of that id.

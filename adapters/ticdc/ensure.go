@@ -7,37 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strings"
 )
 
 // ErrChangefeedDiffers says that a changefeed exists, but not as it must be.
 var ErrChangefeedDiffers = errors.New("changefeed differs")
-
-// config is the part of a changefeed's configuration that decides what
-// reaches which topic.
-type config struct {
-	Filter struct {
-		Rules        []string      `json:"rules"`
-		EventFilters []eventFilter `json:"event_filters"`
-	} `json:"filter"`
-	Sink struct {
-		Protocol    string       `json:"protocol"`
-		Dispatchers []dispatcher `json:"dispatchers"`
-	} `json:"sink"`
-}
-
-type eventFilter struct {
-	Matcher     []string `json:"matcher"`
-	IgnoreEvent []string `json:"ignore_event"`
-}
-
-type dispatcher struct {
-	Matcher   []string `json:"matcher"`
-	Topic     string   `json:"topic"`
-	Partition string   `json:"partition"`
-	Columns   []string `json:"columns"`
-}
 
 // Ensure creates the changefeed if it is missing and otherwise checks it. It
 // reports whether it created it. Its error names what differs, or the state
@@ -85,23 +59,19 @@ func check(feed Changefeed, found *details) error {
 		return err
 	}
 	var want struct {
-		SinkURI string `json:"sink_uri"`
-		Config  config `json:"replica_config"`
+		Config any `json:"replica_config"`
 	}
 	if err := json.Unmarshal(body, &want); err != nil {
 		return fmt.Errorf("read changefeed definition: %w", err)
 	}
-	var faults []error
-	differ := func(what string, got, want any) {
-		if !reflect.DeepEqual(got, want) {
-			faults = append(faults, fmt.Errorf("%w: %s has %s %v, want %v", ErrChangefeedDiffers, feed.ID, what, got, want))
-		}
+	differences := compare("config", want.Config, found.Config)
+	if got, want := sinkOf(found.SinkURI), sinkOf(feed.SinkURI()); got != want {
+		differences = append(differences, fmt.Sprintf("sink_uri is %s, want %s", got, want))
 	}
-	differ("filter rules", found.Config.Filter.Rules, want.Config.Filter.Rules)
-	differ("event filters", found.Config.Filter.EventFilters, want.Config.Filter.EventFilters)
-	differ("protocol", found.Config.Sink.Protocol, want.Config.Sink.Protocol)
-	differ("dispatchers", found.Config.Sink.Dispatchers, want.Config.Sink.Dispatchers)
-	differ("sink", sinkOf(found.SinkURI), sinkOf(want.SinkURI))
+	var faults []error
+	for _, difference := range differences {
+		faults = append(faults, fmt.Errorf("%w: %s: %s", ErrChangefeedDiffers, feed.ID, difference))
+	}
 	if found.State != "normal" && found.State != "warning" {
 		faults = append(faults, stateError(feed.ID, found.Status))
 	}

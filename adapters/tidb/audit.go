@@ -13,12 +13,17 @@ import (
 )
 
 // AuditLog implements query.AuditLog. It is safe for concurrent use.
-type AuditLog struct{ db *sql.DB }
+type AuditLog struct {
+	db     *sql.DB
+	topics [2]string
+}
 
 var _ query.AuditLog = AuditLog{}
 
-// NewAuditLog returns the audit projection in db.
-func NewAuditLog(db *sql.DB) AuditLog { return AuditLog{db: db} }
+// NewAuditLog returns the audit projection in db, which is fed by two topics.
+func NewAuditLog(db *sql.DB, changesTopic, eventsTopic string) AuditLog {
+	return AuditLog{db: db, topics: [2]string{changesTopic, eventsTopic}}
+}
 
 // Entries implements query.AuditLog. A row that only has its DELETE half
 // stays hidden until its partition's watermark has passed: the other half of
@@ -58,7 +63,8 @@ func scanEntry(rows *sql.Rows) (domain.AuditEntry, error) {
 	var (
 		entry                   domain.AuditEntry
 		eventType, username, ip sql.NullString
-		userID, seq             sql.NullInt64
+		userID                  sql.NullInt64
+		seq                     sql.Null[uint64]
 		oldRow, newRow          []byte
 	)
 	err := rows.Scan(&entry.CommitTs, &entry.Table, &entry.RowKey, &entry.Source, &eventType, &userID, &username, &ip, &seq,
@@ -66,7 +72,7 @@ func scanEntry(rows *sql.Rows) (domain.AuditEntry, error) {
 	entry.EventType = domain.EventType(eventType.String)
 	entry.UserID = domain.UserID(userID.Int64)
 	entry.Username, entry.IP = username.String, ip.String
-	entry.Seq = uint64(seq.Int64)
+	entry.Seq = seq.V
 	entry.Old, entry.New = json.RawMessage(oldRow), json.RawMessage(newRow)
 	return entry, err
 }
@@ -74,18 +80,23 @@ func scanEntry(rows *sql.Rows) (domain.AuditEntry, error) {
 // CompleteThrough implements query.AuditLog.
 func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
 	var least sql.Null[uint64]
-	err := a.db.QueryRowContext(ctx,
-		"SELECT MIN(watermark) FROM projection_checkpoints WHERE projection = ? AND generation = ?",
-		projection.AuditName, projection.FirstGeneration).Scan(&least)
+	var topics int
+	err := a.db.QueryRowContext(ctx, `
+		SELECT MIN(watermark), COUNT(DISTINCT topic) FROM projection_checkpoints
+		WHERE projection = ? AND generation = ? AND topic IN (?, ?)`,
+		projection.AuditName, projection.FirstGeneration, a.topics[0], a.topics[1]).Scan(&least, &topics)
 	if err != nil {
 		return 0, fmt.Errorf("read watermarks: %w", err)
+	}
+	if topics < len(a.topics) {
+		return 0, nil
 	}
 	return least.V, nil
 }
 
 // insertAuditEntries writes entries, each of them once: a repeat changes
 // nothing, and the other half of a split UPDATE fills what is missing. The
-// result does not depend on the order in which they come, except for the
+// result is the same in whichever order the halves come, except for the
 // coordinates, which stay those of the first.
 func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) error {
 	const columns = 14
@@ -94,7 +105,7 @@ func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditE
 	for _, e := range entries {
 		args = append(args, e.CommitTs, e.Table, e.RowKey, e.Source, nullText(string(e.EventType)),
 			sql.NullInt64{Int64: int64(e.UserID), Valid: e.UserID != 0}, nullText(e.Username), nullText(e.IP),
-			sql.NullInt64{Int64: int64(e.Seq), Valid: e.Seq != 0},
+			sql.Null[uint64]{V: e.Seq, Valid: e.Seq != 0},
 			nullText(string(e.Old)), nullText(string(e.New)), e.Topic, e.Partition, e.Offset)
 	}
 	rows := strings.TrimSuffix(strings.Repeat(row+",", len(entries)), ",")

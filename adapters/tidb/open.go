@@ -31,8 +31,11 @@ type Config struct {
 const (
 	dialTimeout = 3 * time.Second
 	// ioTimeout bounds one answer of the server, COMMIT's included, which no
-	// context reaches.
-	ioTimeout       = 15 * time.Second
+	// context reaches. It leaves time to ask again before a request's own
+	// time is over.
+	ioTimeout = 5 * time.Second
+	// lockWaitSeconds is less, so that the server says what it waits for.
+	lockWaitSeconds = 3
 	connMaxLifetime = 5 * time.Minute
 )
 
@@ -56,10 +59,11 @@ func open(cfg Config, database string, timeout time.Duration) (*sql.DB, error) {
 	driver.ClientFoundRows = true
 	driver.Logger = &mysql.NopLogger{} // every error it logs is also returned
 	driver.Params = map[string]string{
-		"time_zone":             "'+00:00'",
-		"tidb_txn_mode":         "'pessimistic'",
-		"transaction_isolation": "'REPEATABLE-READ'",
-		"sql_mode":              "'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
+		"time_zone":                "'+00:00'",
+		"tidb_txn_mode":            "'pessimistic'",
+		"transaction_isolation":    "'REPEATABLE-READ'",
+		"innodb_lock_wait_timeout": strconv.Itoa(lockWaitSeconds),
+		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
 	}
 	if cfg.TLS {
 		driver.TLS = &tls.Config{ServerName: cfg.Host, MinVersion: tls.VersionTLS12}

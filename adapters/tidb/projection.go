@@ -72,7 +72,7 @@ func (s *ProjectionStore[R]) Open(ctx context.Context, partitions []projection.P
 // Flush implements projection.Store.
 func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[R]) ([]bool, error) {
 	var fresh []bool
-	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
 		keys := partitionsOf(items)
 		// The lock makes two processes that flush the same partition take
 		// turns; the later one sees what the first has stored.
@@ -80,8 +80,13 @@ func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[
 		if err != nil {
 			return err
 		}
+		seen := fresh
 		if fresh, err = advance(checkpoints, items); err != nil {
 			return err
+		}
+		for i := range seen {
+			// What an attempt of unknown outcome did store is no repeat.
+			fresh[i] = fresh[i] || inDoubt && seen[i]
 		}
 		if err := s.writeRows(ctx, tx, items); err != nil {
 			return err
@@ -91,6 +96,9 @@ func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[
 		}
 		return s.writeCheckpoints(ctx, tx, keys, checkpoints)
 	})
+	if isRejected(err) {
+		err = fmt.Errorf("%w: %w", projection.ErrRejected, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("flush projection %s: %w", s.name, err)
 	}

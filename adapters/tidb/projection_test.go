@@ -14,7 +14,7 @@ import (
 	"helfy/service"
 )
 
-const topic = "changes"
+const topic, other = "changes", "events"
 
 type item = projection.Item[domain.AuditEntry]
 
@@ -64,7 +64,7 @@ func entries(t *testing.T, config service.Config) []domain.AuditEntry {
 	if _, err := db.ExecContext(t.Context(), "UPDATE projection_checkpoints SET watermark = 1000"); err != nil {
 		t.Fatal(err)
 	}
-	found, err := tidb.NewAuditLog(db).Entries(t.Context(), nil, 100)
+	found, err := tidb.NewAuditLog(db, topic, other).Entries(t.Context(), nil, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestHalvesOfASplitUpdateBecomeOneEntryInAnyOrder(t *testing.T) {
 func TestALoneDeleteHalfShowsOnceItsWatermarkHasPassed(t *testing.T) {
 	config := stack.New(t)
 	store := open(t, config)
-	log := tidb.NewAuditLog(stack.DB(t, config))
+	log := tidb.NewAuditLog(stack.DB(t, config), topic, other)
 	count := func() int {
 		found, err := log.Entries(t.Context(), nil, 10)
 		if err != nil {
@@ -191,22 +191,22 @@ func TestTwoWritersOfOnePartitionLoseNothing(t *testing.T) {
 func TestTheLogIsAsCompleteAsItsLeastPartition(t *testing.T) {
 	config := stack.New(t)
 	db := stack.DB(t, config)
-	store, log := tidb.NewAuditStore(db), tidb.NewAuditLog(db)
-	partitions := []projection.Partition{{Topic: topic, Partition: 0}, {Topic: topic, Partition: 1}}
+	store, log := tidb.NewAuditStore(db), tidb.NewAuditLog(db, topic, other)
+	partitions := []projection.Partition{{Topic: topic, Partition: 0}, {Topic: other, Partition: 0}}
 	if _, err := store.Open(t.Context(), partitions); err != nil {
 		t.Fatal(err)
 	}
-	promise := func(partition int32, offset int64, ts uint64) item {
-		return item{Record: projection.Record{Topic: topic, Partition: partition, Offset: offset}, Watermark: ts}
+	promise := func(topic string, offset int64, ts uint64) item {
+		return item{Record: projection.Record{Topic: topic, Offset: offset}, Watermark: ts}
 	}
 	for _, step := range []struct {
 		item item
 		want uint64
 	}{
-		{promise(0, 0, 100), 0}, // partition 1 has promised nothing yet
-		{promise(1, 0, 50), 50},
-		{promise(1, 1, 200), 100},
-		{promise(0, 1, 80), 100}, // sent again after a restart
+		{promise(topic, 0, 100), 0}, // the other has promised nothing yet
+		{promise(other, 0, 50), 50},
+		{promise(other, 1, 200), 100},
+		{promise(topic, 1, 80), 100}, // sent again after a restart
 	} {
 		flush(t, store, step.item)
 		got, err := log.CompleteThrough(t.Context())

@@ -37,9 +37,11 @@ func inTx(ctx context.Context, db *sql.DB, fn txFunc) error {
 	var (
 		inDoubt   bool
 		conflicts int
+		last      error
 	)
 	attempt := func() (struct{}, error) {
 		err := once(ctx, db, fn, inDoubt)
+		last = err
 		switch {
 		case err == nil || errors.Is(err, errSettled):
 			return struct{}{}, nil
@@ -47,7 +49,7 @@ func inTx(ctx context.Context, db *sql.DB, fn txFunc) error {
 			inDoubt = true
 		case isConflict(err) && conflicts < maxConflicts:
 			conflicts++
-		case inDoubt && isConnectionError(err):
+		case inDoubt && (isConnectionError(err) || errorCode(err) == codeLockWaitTimeout):
 			// The question is still open: ask again.
 		default:
 			err = backoff.Permanent(err)
@@ -58,6 +60,9 @@ func inTx(ctx context.Context, db *sql.DB, fn txFunc) error {
 	wait.InitialInterval = 5 * time.Millisecond
 	wait.MaxInterval = 500 * time.Millisecond
 	_, err := backoff.Retry(ctx, attempt, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
+	if err != nil && last != nil && !errors.Is(last, err) {
+		err = fmt.Errorf("%w: %w", err, last) // the context ended: say during what
+	}
 	return err
 }
 
@@ -100,13 +105,30 @@ func isConnectionError(err error) bool {
 
 // TiDB's error codes: https://docs.pingcap.com/tidb/stable/error-codes
 const (
-	codeDuplicateKey  = 1062
-	codeDeadlock      = 1213
-	codeCannotRetry   = 8002 // SELECT FOR UPDATE met a write conflict
-	codeRetryable     = 8022
-	codeSchemaChanged = 8028
-	codeWriteConflict = 9007
+	codeNotNull         = 1048
+	codeDuplicateKey    = 1062
+	codeLockWaitTimeout = 1205
+	codeDeadlock        = 1213
+	codeOutOfRange      = 1264
+	codeBadValue        = 1366
+	codeTooLong         = 1406
+	codeCannotRetry     = 8002 // SELECT FOR UPDATE met a write conflict
+	codeTxnTooLarge     = 8004
+	codeRetryable       = 8022
+	codeEntryTooLarge   = 8025
+	codeSchemaChanged   = 8028
+	codeWriteConflict   = 9007
 )
+
+// isRejected reports whether TiDB refuses a row for what it says, so that it
+// will never take it.
+func isRejected(err error) bool {
+	switch errorCode(err) {
+	case codeNotNull, codeOutOfRange, codeBadValue, codeTooLong, codeTxnTooLarge, codeEntryTooLarge:
+		return true
+	}
+	return false
+}
 
 func isConflict(err error) bool {
 	switch errorCode(err) {

@@ -35,7 +35,7 @@ func (h CreateUserHandler) Handle(ctx context.Context, create CreateUser) (domai
 		return 0, err
 	}
 	if !create.AllowWeakPassword {
-		if err := domain.CheckNewPassword(create.Password); err != nil {
+		if err := domain.CheckNewPassword(create.Password, name); err != nil {
 			return 0, err
 		}
 	}

@@ -30,6 +30,10 @@ type LoggedIn struct {
 	Username string
 }
 
+// recordTimeout bounds how long a login's result may take to be stored, the
+// settling of a COMMIT whose answer was lost included.
+const recordTimeout = 8 * time.Second
+
 // LoginHandler checks passwords and starts sessions. It is safe for
 // concurrent use.
 type LoginHandler struct {
@@ -39,29 +43,48 @@ type LoginHandler struct {
 	Log        *slog.Logger
 	Now        func() time.Time
 	SessionTTL time.Duration
+	// InFlight bounds the logins under way; those beyond are ErrBusy. It is
+	// less than the database has connections, so that many tries of one name,
+	// which wait for one another, leave some for the rest of the service.
+	InFlight chan struct{}
 }
 
 // Handle checks a password. A right one starts a session, and the user's row,
 // the session and the event are stored in one transaction; a refusal is an
-// event too. Its errors are ErrInvalidCredentials, ErrBusy, and those of the
-// database, after which no session was started that anybody has the token of.
+// event too. Once the password is checked, the result is stored even if ctx
+// ends: a client that hangs up leaves its trace. Its errors are
+// ErrInvalidCredentials, ErrBusy, and those of the database, after which no
+// session was started that anybody has the token of.
 func (h LoginHandler) Handle(ctx context.Context, login Login) (LoggedIn, error) {
-	account, err := h.account(ctx, login.Username)
-	if errors.Is(err, ErrUserNotFound) {
-		return LoggedIn{}, h.refuseUnknown(ctx, login)
+	select {
+	case h.InFlight <- struct{}{}:
+		defer func() { <-h.InFlight }()
+	default:
+		return LoggedIn{}, ErrBusy
 	}
-	if err != nil {
+	account, err := h.account(ctx, login.Username)
+	unknown := errors.Is(err, ErrUserNotFound)
+	if err != nil && !unknown {
 		return LoggedIn{}, err
 	}
+	// Every refusal costs one hash, so that its time tells nothing.
 	hash, reason := account.Credential.PasswordHash, domain.WrongPassword
-	if !account.Credential.Genuine(h.Keyring) {
+	switch {
+	case unknown:
+		hash, reason = h.Hasher.Dummy(), domain.UnknownUser
+	case !account.Credential.Genuine(h.Keyring):
 		hash, reason = h.Hasher.Dummy(), domain.BadCredential
 	}
 	right, err := h.Hasher.Verify(ctx, hash, domain.NormalizePassword(login.Password))
 	if err != nil {
-		return LoggedIn{}, fmt.Errorf("check password of user %d: %w", account.ID, err)
+		return LoggedIn{}, fmt.Errorf("check password: %w", err)
 	}
-	if !right || reason == domain.BadCredential {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	switch {
+	case unknown:
+		return LoggedIn{}, h.refuseUnknown(ctx, login)
+	case !right || reason == domain.BadCredential:
 		return LoggedIn{}, h.refuse(ctx, login, account.ID, reason)
 	}
 	return h.logIn(ctx, login, account.ID)
@@ -80,7 +103,7 @@ func (h LoginHandler) logIn(ctx context.Context, login Login, id domain.UserID) 
 	if err != nil {
 		return LoggedIn{}, fmt.Errorf("make token: %w", err)
 	}
-	occurrence, err := h.occurrence(login.Origin, "user:"+id.String())
+	occurrence, err := newOccurrence(h.Now(), login.Origin, "user:"+id.String())
 	if err != nil {
 		return LoggedIn{}, err
 	}
@@ -104,7 +127,7 @@ func (h LoginHandler) logIn(ctx context.Context, login Login, id domain.UserID) 
 // refuse records a failed login of a user and returns ErrInvalidCredentials,
 // or the database's error.
 func (h LoginHandler) refuse(ctx context.Context, login Login, id domain.UserID, reason domain.FailureReason) error {
-	occurrence, err := h.occurrence(login.Origin, "anonymous")
+	occurrence, err := newOccurrence(h.Now(), login.Origin, "anonymous")
 	if err != nil {
 		return err
 	}
@@ -119,13 +142,9 @@ func (h LoginHandler) refuse(ctx context.Context, login Login, id domain.UserID,
 	return ErrInvalidCredentials
 }
 
-// refuseUnknown does as much work for a name that nobody has as refuse does
-// after a wrong password.
+// refuseUnknown is refuse for a name that nobody has.
 func (h LoginHandler) refuseUnknown(ctx context.Context, login Login) error {
-	if _, err := h.Hasher.Verify(ctx, h.Hasher.Dummy(), domain.NormalizePassword(login.Password)); err != nil {
-		return fmt.Errorf("check password: %w", err)
-	}
-	occurrence, err := h.occurrence(login.Origin, "anonymous")
+	occurrence, err := newOccurrence(h.Now(), login.Origin, "anonymous")
 	if err != nil {
 		return err
 	}
@@ -138,10 +157,6 @@ func (h LoginHandler) refuseUnknown(ctx context.Context, login Login) error {
 	}
 	h.log(ctx, domain.LoginFailure, 0, login.Origin)
 	return ErrInvalidCredentials
-}
-
-func (h LoginHandler) occurrence(origin domain.Origin, actor string) (domain.Occurrence, error) {
-	return newOccurrence(h.Now(), origin, actor)
 }
 
 func (h LoginHandler) log(ctx context.Context, action domain.EventType, id domain.UserID, origin domain.Origin) {

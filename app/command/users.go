@@ -26,7 +26,7 @@ type Account struct {
 // and must give the same events, by id, each time: an attempt whose COMMIT
 // was not answered is settled by looking for them.
 type Users interface {
-	// Account finds a user by name, without regard to case. It returns
+	// Account finds a user by name, without regard to case and accents. It returns
 	// ErrUserNotFound if nobody has the name.
 	Account(ctx context.Context, name domain.Username) (Account, error)
 	// Add stores the user that register makes for the id that it is given. It

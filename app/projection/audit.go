@@ -21,8 +21,13 @@ const (
 	outboxTable = "outbox"
 )
 
-// maxRowKey is the greatest length of a row key in characters.
-const maxRowKey = 255
+// The greatest lengths that an entry's members may have, in characters. An
+// outbox row written by hand can say anything.
+const (
+	maxRowKey    = 255
+	maxEventType = 64
+	maxIP        = 45
+)
 
 // Audit makes one audit entry of each change of a users row and of each event
 // in the outbox. Database is the name of the database that is fed.
@@ -50,7 +55,7 @@ func (a Audit) projectChange(record Record, change *canaljson.Change) ([]domain.
 		return nil, err
 	}
 	switch {
-	case change.Database != a.Database:
+	case !strings.EqualFold(change.Database, a.Database):
 		return nil, fmt.Errorf("database %q is not the fed one, %q", change.Database, a.Database)
 	case change.Table == usersTable:
 		err = describeUser(&entry, change)
@@ -107,7 +112,7 @@ func rowKey(change *canaljson.Change) (string, error) {
 func describeUser(entry *domain.AuditEntry, change *canaljson.Change) error {
 	row := reader{row: change.Row()}
 	entry.UserID = domain.UserID(row.integer("id"))
-	entry.Username = row.text("username")
+	entry.Username = row.bounded("username", domain.MaxUsername, row.text("username"))
 	entry.Seq = row.unsigned("event_seq")
 	return row.err
 }
@@ -116,7 +121,7 @@ func describeUser(entry *domain.AuditEntry, change *canaljson.Change) error {
 func describeEvent(entry *domain.AuditEntry, change *canaljson.Change) error {
 	row := reader{row: change.New}
 	entry.Source = domain.SourceEvent
-	entry.EventType = domain.EventType(row.text("type"))
+	entry.EventType = domain.EventType(row.bounded("type", maxEventType, row.text("type")))
 	entry.Seq = row.unsigned("seq")
 	if row.text("aggregatetype") == domain.AggregateUser {
 		entry.UserID = domain.UserID(row.integer("aggregateid"))
@@ -127,7 +132,8 @@ func describeEvent(entry *domain.AuditEntry, change *canaljson.Change) error {
 	row.object("payload", &payload)
 	var origin domain.Origin
 	row.object("metadata", &origin)
-	entry.Username, entry.IP = payload.Username, origin.IP
+	entry.Username = row.bounded("payload", domain.MaxUsername, payload.Username)
+	entry.IP = row.bounded("metadata", maxIP, origin.IP)
 	return row.err
 }
 
@@ -143,6 +149,14 @@ func (r *reader) text(column string) string {
 		r.err = fmt.Errorf("column %q is missing or NULL", column)
 	}
 	return cell.Text
+}
+
+// bounded passes a text on that is no longer than an entry can hold.
+func (r *reader) bounded(column string, limit int, text string) string {
+	if length := utf8.RuneCountInString(text); r.err == nil && length > limit {
+		r.err = fmt.Errorf("column %q: a text of %d characters, at most %d can be kept", column, length, limit)
+	}
+	return text
 }
 
 func (r *reader) integer(column string) int64 {

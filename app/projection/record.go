@@ -40,6 +40,9 @@ type Item[R any] struct {
 // expects: the reader must go back to the checkpoint.
 var ErrGap = errors.New("record is beyond the checkpoint")
 
+// ErrRejected says that the database will never take a row, for what it says.
+var ErrRejected = errors.New("the database rejects a row")
+
 // Store keeps a projection's rows and checkpoints.
 type Store[R any] interface {
 	// Flush makes the items durable in one transaction: rows, dead letters,
@@ -47,6 +50,7 @@ type Store[R any] interface {
 	// the order of their offsets. An item below its checkpoint is a repeat:
 	// its rows are written again, which changes nothing. Flush returns for
 	// each item whether it is fresh, that is no repeat. Its errors wrap
-	// ErrGap, or come from the database; nothing is stored then.
+	// ErrGap or ErrRejected, or come from the database; nothing is stored
+	// then.
 	Flush(ctx context.Context, items []Item[R]) (fresh []bool, err error)
 }

@@ -62,10 +62,11 @@ type Outcome[R any] struct {
 
 type request[R any] struct {
 	item   Item[R]
-	result chan<- result
+	result chan<- result[R]
 }
 
-type result struct {
+type result[R any] struct {
+	item  Item[R] // as it was stored
 	fresh bool
 	err   error
 }
@@ -89,7 +90,7 @@ func NewWriter[R any](projection Projection[R], store Store[R], config WriterCon
 // own, or until Run ends: then the error is ErrStopped.
 func (w *Writer[R]) Write(record Record) (Outcome[R], error) {
 	message, item := w.project(record)
-	done := make(chan result, 1)
+	done := make(chan result[R], 1)
 	select {
 	case w.queue <- request[R]{item: item, result: done}:
 	case <-w.stopped:
@@ -97,7 +98,7 @@ func (w *Writer[R]) Write(record Record) (Outcome[R], error) {
 	}
 	select {
 	case r := <-done:
-		return Outcome[R]{Item: item, Message: message, Fresh: r.fresh}, r.err
+		return Outcome[R]{Item: r.item, Message: message, Fresh: r.fresh}, r.err
 	case <-w.stopped:
 		return Outcome[R]{}, ErrStopped
 	}
@@ -172,11 +173,34 @@ func (w *Writer[R]) flush(ctx context.Context, batch []request[R]) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.config.Timeout)
 	defer cancel()
 	fresh, err := w.store.Flush(ctx, items)
+	if errors.Is(err, ErrRejected) {
+		return w.isolate(ctx, batch, err)
+	}
 	if err != nil {
 		err = fmt.Errorf("flush %d records from %s: %w", len(items), items[0].Record, err)
 	}
 	for i, request := range batch {
-		request.result <- result{fresh: err == nil && fresh[i], err: err}
+		request.result <- result[R]{item: items[i], fresh: err == nil && fresh[i], err: err}
 	}
 	return err
+}
+
+// isolate flushes the records of a rejected batch one by one, so that only
+// the one at fault becomes a dead letter.
+func (w *Writer[R]) isolate(ctx context.Context, batch []request[R], rejected error) error {
+	if len(batch) == 1 {
+		item := &batch[0].item
+		if item.DeadLetter != "" {
+			batch[0].result <- result[R]{err: rejected}
+			return rejected
+		}
+		item.DeadLetter, item.Rows = rejected.Error(), nil
+		return w.flush(ctx, batch)
+	}
+	for i := range batch {
+		if err := w.flush(ctx, batch[i:i+1]); errors.Is(err, ErrGap) {
+			return err
+		}
+	}
+	return nil
 }

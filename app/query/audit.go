@@ -23,7 +23,7 @@ type AuditPage struct {
 	// Next continues after the last entry; nil at the end of the log.
 	Next *AuditPosition
 	// CompleteThrough is the TSO up to which the log has every change and
-	// every event, 0 when that is not known yet.
+	// every event but for dead letters, 0 when that is not known yet.
 	CompleteThrough uint64
 }
 
@@ -61,11 +61,13 @@ func (l ListAudit) Handle(ctx context.Context, before *AuditPosition, limit int)
 	return page, nil
 }
 
-// TimeOrNil returns the time of a TSO, nil for 0.
-func TimeOrNil(ts uint64) *time.Time {
+// CompleteThroughTime returns the time up to which a log that is complete
+// through the TSO is complete, nil for 0. Other commits may share the TSO's
+// own millisecond, so it is the one before.
+func CompleteThroughTime(ts uint64) *time.Time {
 	if ts == 0 {
 		return nil
 	}
-	t := domain.TimeOfTSO(ts)
+	t := domain.TimeOfTSO(ts).Add(-time.Millisecond)
 	return &t
 }

@@ -9,6 +9,34 @@ import (
 // Probe reports what is wrong with a part, nil if nothing is.
 type Probe func(ctx context.Context) error
 
+const (
+	probeTimeout = 2 * time.Second
+	// probeTTL bounds how often a part is asked, however many ask us.
+	probeTTL = time.Second
+)
+
+// Cached returns a probe that asks at most once a second, takes at most two,
+// and otherwise repeats what it was told last. It is safe for concurrent use.
+func Cached(probe Probe) Probe {
+	var (
+		mu    sync.Mutex
+		asked time.Time
+		last  error
+	)
+	return func(ctx context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(asked) < probeTTL {
+			return last
+		}
+		// One asker's haste must not make the others see a failure.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+		defer cancel()
+		last, asked = probe(ctx), time.Now()
+		return last
+	}
+}
+
 // Health is the state of the parts that the service stands on.
 type Health struct {
 	Database error
@@ -18,41 +46,18 @@ type Health struct {
 // Healthy reports whether nothing is wrong.
 func (h Health) Healthy() bool { return h.Database == nil && h.Kafka == nil }
 
-const (
-	probeTimeout = 2 * time.Second
-	// healthTTL bounds how often the parts are asked, however many ask us.
-	healthTTL = time.Second
-)
-
-// CheckHealth asks the parts. It is safe for concurrent use.
+// CheckHealth asks the parts, at once. It is safe for concurrent use.
 type CheckHealth struct {
-	database, kafka Probe
-
-	mu      sync.Mutex
-	checked time.Time
-	last    Health
+	Database Probe
+	Kafka    Probe
 }
 
-// NewCheckHealth returns a check of the two parts.
-func NewCheckHealth(database, kafka Probe) *CheckHealth {
-	return &CheckHealth{database: database, kafka: kafka}
-}
-
-// Handle returns a state that is at most a second old. It takes at most two.
-func (c *CheckHealth) Handle(ctx context.Context) Health {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.checked) < healthTTL {
-		return c.last
-	}
-	// One asker's haste must not make the others see a failure.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
-	defer cancel()
+// Handle returns the state of all parts.
+func (c CheckHealth) Handle(ctx context.Context) Health {
 	var health Health
 	var wait sync.WaitGroup
-	wait.Go(func() { health.Database = c.database(ctx) })
-	wait.Go(func() { health.Kafka = c.kafka(ctx) })
+	wait.Go(func() { health.Database = c.Database(ctx) })
+	wait.Go(func() { health.Kafka = c.Kafka(ctx) })
 	wait.Wait()
-	c.last, c.checked = health, time.Now()
 	return health
 }

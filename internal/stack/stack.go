@@ -31,13 +31,7 @@ func New(t testing.TB) service.Config {
 	if os.Getenv("DEVSTACK_CTL") == "" {
 		t.Fatal("this test needs TiDB and Kafka: run it by go tool task test")
 	}
-	return Setup(t, service.ReadConfig)
-}
-
-// Setup is New for the parts that read names.
-func Setup(t testing.TB, read func() (service.Config, error)) service.Config {
-	t.Helper()
-	config, err := read()
+	config, err := service.ReadConfig(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +52,7 @@ func Setup(t testing.TB, read func() (service.Config, error)) service.Config {
 	if _, err := config.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.EnsureTopics(); err != nil {
+	if _, err := config.EnsureTopics(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := config.EnsureChangefeed(ctx); err != nil {

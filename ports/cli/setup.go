@@ -14,7 +14,7 @@ type migrateUp struct{}
 
 // Run implements the command.
 func (migrateUp) Run(s session) error {
-	config, err := service.ReadConfig()
+	config, err := service.ReadConfig(false)
 	if err != nil {
 		return err
 	}
@@ -36,11 +36,11 @@ type topicsEnsure struct{}
 
 // Run implements the command.
 func (topicsEnsure) Run(s session) error {
-	config, err := service.ReadConfig()
+	config, err := service.ReadConfig(false)
 	if err != nil {
 		return err
 	}
-	created, err := config.EnsureTopics()
+	created, err := config.EnsureTopics(s.ctx)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ type changefeedEnsure struct{}
 
 // Run implements the command.
 func (changefeedEnsure) Run(s session) error {
-	config, err := service.ReadConfig()
+	config, err := service.ReadConfig(false)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ const maxPasswordLine = 4096
 
 // Run implements the command.
 func (u userCreate) Run(s session) error {
-	config, err := service.ReadConfig()
+	config, err := service.ReadConfig(true)
 	if err != nil {
 		return err
 	}
@@ -53,9 +53,12 @@ func (u userCreate) Run(s session) error {
 }
 
 func readPassword(r io.Reader) (domain.Secret, error) {
-	line, err := bufio.NewReader(io.LimitReader(r, maxPasswordLine)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(r, maxPasswordLine+1)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return domain.Secret{}, fmt.Errorf("read password from standard input: %w", err)
+	}
+	if len(line) > maxPasswordLine {
+		return domain.Secret{}, fmt.Errorf("the first line of standard input is longer than %d bytes", maxPasswordLine)
 	}
 	password := strings.TrimRight(line, "\r\n")
 	if password == "" {

@@ -28,9 +28,12 @@ type AuditStore interface {
 // Broker is where the topics are.
 type Broker interface {
 	// Partitions returns the state of every partition of a topic.
-	Partitions(topic string) ([]projection.Partition, error)
-	// Rewind sets a consumer group back where it is ahead of a checkpoint.
-	Rewind(group string, partitions []projection.Partition, checkpoints []projection.Checkpoint) error
+	Partitions(ctx context.Context, topic string) ([]projection.Partition, error)
+	// Committed returns the offset that a consumer group has committed in
+	// each partition, in their order, -1 where it has none.
+	Committed(ctx context.Context, group string, partitions []projection.Partition) ([]int64, error)
+	// Commit sets them; a negative one is left as it is.
+	Commit(ctx context.Context, group string, partitions []projection.Partition, offsets []int64) error
 	// Subscriber reads a topic for a group, from the oldest record on, one
 	// record of each partition at a time.
 	Subscriber(group string, log watermill.LoggerAdapter) (message.Subscriber, error)
@@ -70,9 +73,10 @@ const (
 	drainTimeout = 15 * time.Second
 )
 
-// Run consumes until ctx ends. A run that fails (Kafka or the database is
-// away, or the consumer group has to go back to the checkpoint) is logged and
-// followed by another one.
+// Run consumes until ctx ends. A run that fails is logged and followed by
+// another one: Kafka or the database may be away, or the consumer group may
+// have to go back to the checkpoint. projection.ErrRetention heals only when
+// an operator restores the topic; until then every run is refused.
 func (c *AuditConsumer) Run(ctx context.Context) {
 	pause := firstPause
 	for {
@@ -94,71 +98,69 @@ func (c *AuditConsumer) Run(ctx context.Context) {
 	}
 }
 
+func (c *AuditConsumer) topics() []string {
+	return []string{c.config.ChangesTopic, c.config.EventsTopic}
+}
+
 // runOnce consumes until ctx ends or something is wrong.
 func (c *AuditConsumer) runOnce(ctx context.Context) error {
-	for _, topic := range []string{c.config.ChangesTopic, c.config.EventsTopic} {
-		if err := c.settle(ctx, topic); err != nil {
+	for _, topic := range c.topics() {
+		if err := c.align(ctx, topic); err != nil {
 			return err
 		}
 	}
 	writer := projection.NewWriter(projection.Audit{Database: c.config.Database}, c.store, projection.WriterConfig{})
-	router, err := c.newRouter(writer)
+	router, closeSubscribers, err := c.newRouter(writer)
 	if err != nil {
 		return err
 	}
-	// The writer outlives the router, so that handlers can finish.
 	group, groupCtx := errgroup.WithContext(ctx)
+	// The writer outlives the router, so that handlers can finish.
 	writerCtx, stopWriter := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return writer.Run(writerCtx) })
 	group.Go(func() error {
 		defer stopWriter()
+		defer closeSubscribers()
 		if err := router.Run(groupCtx); err != nil {
 			return fmt.Errorf("run router: %w", err)
 		}
-		if ctx.Err() == nil {
+		if groupCtx.Err() == nil {
 			return errors.New("router ended by itself")
 		}
 		return nil
 	})
+	group.Go(func() error { return c.watch(groupCtx) })
 	return group.Wait()
-}
-
-// settle checks that Kafka still has what the checkpoints need and sets the
-// consumer group back where it is ahead of them.
-func (c *AuditConsumer) settle(ctx context.Context, topic string) error {
-	partitions, err := c.broker.Partitions(topic)
-	if err != nil {
-		return err
-	}
-	checkpoints, err := c.store.Open(ctx, partitions)
-	if err != nil {
-		return err
-	}
-	for i, checkpoint := range checkpoints {
-		if err := checkpoint.Check(partitions[i]); err != nil {
-			return err
-		}
-	}
-	return c.broker.Rewind(c.group(topic), partitions, checkpoints)
 }
 
 func (c *AuditConsumer) group(topic string) string { return c.config.Group + "." + topic }
 
-func (c *AuditConsumer) newRouter(writer *projection.Writer[domain.AuditEntry]) (*message.Router, error) {
+func (c *AuditConsumer) newRouter(writer *projection.Writer[domain.AuditEntry]) (router *message.Router, closeSubscribers func(), err error) {
 	// What the libraries tell at level info is about themselves.
 	log := watermill.NewSlogLoggerWithLevelMapping(c.log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: drainTimeout}, log)
+	router, err = message.NewRouter(message.RouterConfig{CloseTimeout: drainTimeout}, log)
 	if err != nil {
-		return nil, fmt.Errorf("make router: %w", err)
+		return nil, nil, fmt.Errorf("make router: %w", err)
 	}
-	for _, topic := range []string{c.config.ChangesTopic, c.config.EventsTopic} {
+	var subscribers []message.Subscriber
+	// The router closes them too, but not when it cannot start.
+	closeSubscribers = func() {
+		for _, subscriber := range subscribers {
+			if err := subscriber.Close(); err != nil {
+				c.log.Warn("close subscriber", "error", err)
+			}
+		}
+	}
+	for _, topic := range c.topics() {
 		subscriber, err := c.broker.Subscriber(c.group(topic), log)
 		if err != nil {
-			return nil, fmt.Errorf("make subscriber of %s: %w", topic, err)
+			closeSubscribers()
+			return nil, nil, fmt.Errorf("make subscriber of %s: %w", topic, err)
 		}
+		subscribers = append(subscribers, subscriber)
 		router.AddConsumerHandler("audit."+topic, topic, subscriber, c.handle(writer))
 	}
-	return router, nil
+	return router, closeSubscribers, nil
 }
 
 // handle returns only when the record is durable; an error makes the client

@@ -66,7 +66,12 @@ func NewHandler(config Config) http.Handler {
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, config.Log, http.StatusNotFound, "no such path")
 	})
-	router.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
+	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if router.Match(chi.NewRouteContext(), method, r.URL.Path) {
+				w.Header().Add("Allow", method)
+			}
+		}
 		writeProblem(w, config.Log, http.StatusMethodNotAllowed, "the path does not take this method")
 	})
 

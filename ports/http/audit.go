@@ -25,7 +25,7 @@ type auditOutput struct {
 	Body         struct {
 		Entries         []auditEntry `json:"entries" doc:"Newest first"`
 		Next            *string      `json:"next" doc:"Cursor of the next page, null at the end"`
-		CompleteThrough *time.Time   `json:"completeThrough" doc:"Everything committed up to then is in the log; null while unknown"`
+		CompleteThrough *time.Time   `json:"completeThrough" doc:"Everything committed up to then is in the log, but for dead letters; null while unknown"`
 	}
 }
 
@@ -72,7 +72,7 @@ func registerAudit(api huma.API, config Config) {
 			output.Body.Entries[i] = newAuditEntry(entry)
 		}
 		output.Body.Next = formatCursor(page.Next)
-		output.Body.CompleteThrough = query.TimeOrNil(page.CompleteThrough)
+		output.Body.CompleteThrough = query.CompleteThroughTime(page.CompleteThrough)
 		return output, nil
 	})
 }

@@ -13,7 +13,7 @@ import (
 
 type loginInput struct {
 	Body struct {
-		Username string        `json:"username" maxLength:"1024" doc:"Name of the user, without regard to case"`
+		Username string        `json:"username" maxLength:"1024" doc:"Name of the user, without regard to case and accents"`
 		Password domain.Secret `json:"password" doc:"Password of the user"`
 	}
 }

@@ -21,6 +21,8 @@ func unavailable(ctx context.Context, log *slog.Logger, doing string, cause erro
 	if errors.Is(cause, command.ErrBusy) {
 		detail = command.ErrBusy.Error()
 		log.DebugContext(ctx, "busy", "doing", doing)
+	} else if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
+		log.DebugContext(ctx, "client left", "doing", doing, "error", cause)
 	} else {
 		log.ErrorContext(ctx, "request failed", "doing", doing, "error", cause, "requestId", originOf(ctx).RequestID)
 	}
