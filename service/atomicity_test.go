@@ -66,6 +66,7 @@ func TestALostCommitIsSettled(t *testing.T) {
 	for name, cut := range map[string]stack.Cut{
 		"before the server sees it": stack.CutBeforeCommit,
 		"after the server has it":   stack.CutAfterCommit,
+		"in silence":                stack.SilenceAfterCommit,
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := stack.New(t)

@@ -191,6 +191,34 @@ func TestARecordThatCannotBeUnderstoodIsADeadLetterAndHoldsNothingUp(t *testing.
 	}
 }
 
+// Whoever has only SQL must not be able to stop the log.
+func TestRowsThatNoEntryCanHoldAreDeadLettersAndHoldNothingUp(t *testing.T) {
+	for name, statement := range map[string]string{
+		"an address too long": `INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, metadata, seq, prev_hash, hash, key_id, occurred_at)
+			VALUES ('forged', 'user', '1', 'LOGIN_SUCCESS', '{}', CONCAT('{"ip":"', REPEAT('1', 60), '"}'), 9, '', '', '', NOW(6))`,
+		"no JSON": `INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, metadata, seq, prev_hash, hash, key_id, occurred_at)
+			VALUES ('forged', 'user', '1', 'LOGIN_SUCCESS', 'x', 'y', 9, '', '', '', NOW(6))`,
+		"a huge sequence number": "UPDATE users SET event_seq = 18446744073709551615 WHERE username = 'other'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := stack.New(t)
+			stack.AddUser(t, config, "admin", domain.RoleAdmin)
+			stack.AddUser(t, config, "other", domain.RoleUser)
+			client, _ := stack.Run(t, config)
+			exec(t, config, statement)
+			token := login(t, client, "admin")
+			eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
+				for _, entry := range entries {
+					if entry.EventType == "LOGIN_SUCCESS" && entry.ID != "forged" {
+						return nil
+					}
+				}
+				return errors.New("the login is not in the log")
+			})
+		})
+	}
+}
+
 func TestARestoredDatabaseIsReadUpAgain(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
@@ -321,6 +349,16 @@ func TestSetupCanRunTwiceAndAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+func TestAMigrationThatWasInterruptedRunsAgain(t *testing.T) {
+	config := stack.New(t)
+	exec(t, config, "DELETE FROM goose_db_version WHERE version_id > 0")
+	exec(t, config, "DROP TABLE login_attempts")
+	if _, err := config.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, config, "SELECT subject FROM login_attempts")
 }
 
 func TestAChangefeedThatDiffersIsNamed(t *testing.T) {

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -196,6 +197,44 @@ func TestBeyondTheHashBoundLoginsAreSentAwayAtOnce(t *testing.T) {
 	if count[http.StatusOK] == 0 || count[http.StatusServiceUnavailable] == 0 || count[http.StatusOK]+count[http.StatusServiceUnavailable] != 16 {
 		t.Errorf("answers by status: %v", count)
 	}
+}
+
+func TestAClientThatHangsUpLeavesItsTrace(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client := stack.Serve(t, config)
+	db := stack.DB(t, config)
+	// The login has checked the password and waits for this lock.
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id int
+	if err := tx.QueryRowContext(t.Context(), "SELECT id FROM users FOR UPDATE").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	answered := make(chan error, 1)
+	go func() {
+		_, err := client.Login(ctx, "admin", "wrong")
+		answered <- err
+	}()
+	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db) })
+	hangUp()
+	if err := <-answered; err == nil {
+		t.Fatal("the client has got an answer")
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	stack.Eventually(t, wait, func() error {
+		var failures int
+		err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox WHERE type = 'LOGIN_FAILURE'").Scan(&failures)
+		if err == nil && failures != 1 {
+			err = fmt.Errorf("%d failures are recorded, want 1", failures)
+		}
+		return err
+	})
 }
 
 // statusOf returns the status of a refused call, 200 for one that succeeded.

@@ -104,8 +104,8 @@ func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditE
 	args := make([]any, 0, columns*len(entries))
 	for _, e := range entries {
 		args = append(args, e.CommitTs, e.Table, e.RowKey, e.Source, nullText(string(e.EventType)),
-			sql.NullInt64{Int64: int64(e.UserID), Valid: e.UserID != 0}, nullText(e.Username), nullText(e.IP),
-			sql.Null[uint64]{V: e.Seq, Valid: e.Seq != 0},
+			nullNumber(e.UserID), nullText(e.Username), nullText(e.IP),
+			nullNumber(e.Seq),
 			nullText(string(e.Old)), nullText(string(e.New)), e.Topic, e.Partition, e.Offset)
 	}
 	rows := strings.TrimSuffix(strings.Repeat(row+",", len(entries)), ",")
@@ -122,6 +122,15 @@ func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditE
 		return fmt.Errorf("write audit entries: %w", err)
 	}
 	return nil
+}
+
+// nullNumber returns NULL for 0. It is no sql.Null, which refuses a uint64
+// with its high bit set.
+func nullNumber[T ~int64 | ~uint64](number T) any {
+	if number == 0 {
+		return nil
+	}
+	return number
 }
 
 func nullText(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }

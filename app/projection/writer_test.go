@@ -39,6 +39,11 @@ func (m *memory) Flush(_ context.Context, items []Item[note]) ([]bool, error) {
 	if m.err != nil {
 		return nil, m.err
 	}
+	for _, item := range items {
+		if len(item.Rows) == 1 && item.Rows[0] == "rejected" {
+			return nil, fmt.Errorf("too long: %w", ErrRejected)
+		}
+	}
 	m.flushes = append(m.flushes, items)
 	fresh := make([]bool, len(items))
 	for i := range fresh {
@@ -140,6 +145,25 @@ func TestWhatCannotBeUnderstoodIsADeadLetter(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, outcome, err)
 		}
 	}
+}
+
+func TestARowThatTheDatabaseRejectsIsADeadLetterAlone(t *testing.T) {
+	store := newMemory(true)
+	writer, _ := start(t, store)
+	var wait sync.WaitGroup
+	for i := range int32(10) {
+		wait.Go(func() {
+			query := "fine"
+			if i == 3 {
+				query = "rejected"
+			}
+			outcome, err := writer.Write(ddl(t, i, query))
+			if err != nil || !outcome.Fresh || (outcome.DeadLetter != "") != (i == 3) {
+				t.Errorf("record %d: %+v, %v", i, outcome, err)
+			}
+		})
+	}
+	wait.Wait()
 }
 
 func TestADatabaseErrorGoesBackToTheRecord(t *testing.T) {

@@ -21,10 +21,13 @@ const (
 	CutBeforeCommit
 	// CutAfterCommit lets the server commit and drops its answer.
 	CutAfterCommit
+	// SilenceAfterCommit lets the server commit, and no answer comes nor does
+	// the connection end.
+	SilenceAfterCommit
 )
 
 // Proxy stands between the service and TiDB and can break a connection at its
-// COMMIT.
+// COMMIT, or make it silent.
 type Proxy struct {
 	Port   int
 	cut    atomic.Int32
@@ -75,10 +78,10 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 	}
 	closeBoth := sync.OnceFunc(func() { _, _ = client.Close(), server.Close() })
 	defer context.AfterFunc(ctx, closeBoth)()
-	var dropAnswer atomic.Bool
+	var cut, silent atomic.Bool
 	p.wait.Go(func() {
 		defer closeBoth()
-		copyUntil(client, server, func([]byte) (pass, goOn bool) { return !dropAnswer.Load(), !dropAnswer.Load() })
+		copyUntil(client, server, func([]byte) (pass, goOn bool) { return !cut.Load() && !silent.Load(), !cut.Load() })
 	})
 	defer closeBoth()
 	copyUntil(server, client, func(data []byte) (pass, goOn bool) {
@@ -91,7 +94,10 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 			return false, false
 		case CutAfterCommit:
 			p.Cuts.Add(1)
-			dropAnswer.Store(true)
+			cut.Store(true)
+		case SilenceAfterCommit:
+			p.Cuts.Add(1)
+			silent.Store(true)
 		}
 		return true, true
 	})
