@@ -14,7 +14,10 @@ type EventType string
 const (
 	LoginSuccess EventType = "LOGIN_SUCCESS"
 	LoginFailure EventType = "LOGIN_FAILURE"
-	UserCreated  EventType = "USER_CREATED"
+	Logout       EventType = "LOGOUT"
+	// SessionRevoked ends a session from outside of it.
+	SessionRevoked EventType = "SESSION_REVOKED"
+	UserCreated    EventType = "USER_CREATED"
 )
 
 // Event is one link of a chain: what happened to an aggregate, and why. Its

@@ -14,8 +14,10 @@ type Session struct {
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time // zero: not revoked
-	KeyID     string
-	MAC       string
+	// LastSeenAt is to the minute; it is not sealed.
+	LastSeenAt time.Time
+	KeyID      string
+	MAC        string
 }
 
 // NewSession is what a login brings for its session.
@@ -40,6 +42,13 @@ func openSession(keyring *Keyring, user UserID, session NewSession, at time.Time
 	}
 	opened.KeyID, opened.MAC = keyring.Seal(sessionLabel, opened.sealed()...)
 	return opened
+}
+
+// revoke returns the session as it is from now on.
+func (s Session) revoke(keyring *Keyring, at time.Time) Session {
+	s.RevokedAt = at.UTC().Truncate(time.Microsecond)
+	s.KeyID, s.MAC = keyring.Seal(sessionLabel, s.sealed()...)
+	return s
 }
 
 const sessionLabel = "helfy-session-v1"

@@ -63,6 +63,7 @@ type User struct {
 type Pending struct {
 	Events     []Event
 	Session    *Session    // a new session, or nil
+	Revoked    []Session   // sessions that have ended
 	Credential *Credential // a new password, or nil
 	// Failures is the number of failed logins to add, or -1 to clear the count.
 	Failures int
@@ -132,6 +133,27 @@ func (u *User) FailLogin(reason FailureReason, occurrence Occurrence) {
 		Username string        `json:"username"`
 		Reason   FailureReason `json:"reason"`
 	}{u.state.ID, u.state.Username.String(), reason})
+}
+
+// EndSessions revokes sessions of the user, for which kind, Logout or
+// SessionRevoked, says why. Ending no session records nothing.
+func (u *User) EndSessions(kind EventType, sessions []Session, occurrence Occurrence) {
+	if len(sessions) == 0 {
+		return
+	}
+	ids := make([]string, len(sessions))
+	for i, session := range sessions {
+		ids[i] = session.ID
+		if session.TokenHash == u.state.TokenHash {
+			u.state.TokenHash, u.state.TokenExpiresAt = "", time.Time{}
+		}
+		u.pending.Revoked = append(u.pending.Revoked, session.revoke(u.keyring, occurrence.At))
+	}
+	u.record(kind, occurrence, struct {
+		UserID     UserID   `json:"userId"`
+		Username   string   `json:"username"`
+		SessionIDs []string `json:"sessionIds"`
+	}{u.state.ID, u.state.Username.String(), ids})
 }
 
 // record seals an event as the next link of the user's chain.

@@ -90,12 +90,15 @@ func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger
 		return nil, err
 	}
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
+	users, sessions := tidb.NewUsers(db, keyring), tidb.NewSessions(db)
 	return httpport.NewHandler(httpport.Config{
 		Login: command.LoginHandler{
-			Users: tidb.NewUsers(db, keyring), Hasher: hasher, Keyring: keyring,
+			Users: users, Hasher: hasher, Keyring: keyring,
 			Log: log, Now: time.Now, SessionTTL: c.SessionTTL, InFlight: make(chan struct{}, max(1, c.TiDBMaxConns*3/4)),
 		},
-		Authenticate:   query.Authenticate{Sessions: tidb.NewSessions(db), Keyring: keyring, Now: time.Now},
+		Authenticate:   query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now},
+		ListSessions:   query.ListSessions{Sessions: sessions, Now: time.Now},
+		EndSessions:    command.EndSessionsHandler{Users: users, Now: time.Now},
 		ListAudit:      query.ListAudit{Log: tidb.NewAuditLog(db, c.ChangesTopic, c.EventsTopic)},
 		Health:         query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping)},
 		Ready:          database,

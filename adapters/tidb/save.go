@@ -25,6 +25,11 @@ func save(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 			return err
 		}
 	}
+	for _, session := range pending.Revoked {
+		if err := revokeSession(ctx, tx, session); err != nil {
+			return err
+		}
+	}
 	if err := saveFailures(ctx, tx, domain.AggregateUser+":"+state.ID.String(), pending.Failures, state.UpdatedAt); err != nil {
 		return err
 	}
@@ -70,6 +75,15 @@ func insertSession(ctx context.Context, tx *sql.Tx, s domain.Session) error {
 		s.ID, s.UserID, s.TokenHash, s.IssuedAt, s.ExpiresAt, s.IssuedAt, s.KeyID, s.MAC)
 	if err != nil {
 		return fmt.Errorf("write session: %w", err)
+	}
+	return nil
+}
+
+func revokeSession(ctx context.Context, tx *sql.Tx, s domain.Session) error {
+	_, err := tx.ExecContext(ctx, "UPDATE sessions SET revoked_at = ?, key_id = ?, mac = ? WHERE id = ?",
+		s.RevokedAt, s.KeyID, s.MAC, s.ID)
+	if err != nil {
+		return fmt.Errorf("revoke session %s: %w", s.ID, err)
 	}
 	return nil
 }

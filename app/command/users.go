@@ -4,6 +4,7 @@ package command
 import (
 	"context"
 	"errors"
+	"time"
 
 	"helfy/domain"
 )
@@ -36,6 +37,9 @@ type Users interface {
 	// error of change stores nothing and is returned. It returns
 	// ErrUserNotFound if the user does not exist.
 	Update(ctx context.Context, id domain.UserID, change func(*domain.User) error) error
+	// UpdateSessions is Update for a change that also needs the user's
+	// sessions: those that are neither revoked nor expired at now.
+	UpdateSessions(ctx context.Context, id domain.UserID, now time.Time, change func(*domain.User, []domain.Session) error) error
 	// AddUnknownFailure stores the event that link makes for the locked head
 	// of the chain of events of names that nobody has.
 	AddUnknownFailure(ctx context.Context, chain string, link func(domain.Head) (domain.Event, domain.Head)) error

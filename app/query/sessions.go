@@ -39,7 +39,16 @@ type StoredSession struct {
 type Sessions interface {
 	// ByTokenHash returns ErrNoSession if there is none.
 	ByTokenHash(ctx context.Context, tokenHash string) (StoredSession, error)
+	// Live returns the sessions of a user that are neither revoked nor
+	// expired at now, the newest first.
+	Live(ctx context.Context, user domain.UserID, now time.Time) ([]domain.Session, error)
+	// Seen notes that a session was used.
+	Seen(ctx context.Context, id string, at time.Time) error
 }
+
+// seenEvery is how exactly the last use of a session is known: writing it at
+// each request would cost a transaction each.
+const seenEvery = time.Minute
 
 // Authenticate finds out who holds a token. It is safe for concurrent use.
 type Authenticate struct {
@@ -61,6 +70,11 @@ func (a Authenticate) Handle(ctx context.Context, token domain.Secret) (SignedIn
 	}
 	if !session.Usable(a.Now()) || stored.Status != domain.StatusActive {
 		return SignedIn{}, ErrNoSession
+	}
+	if now := a.Now(); now.Sub(session.LastSeenAt) >= seenEvery {
+		if err := a.Sessions.Seen(ctx, session.ID, now); err != nil {
+			return SignedIn{}, err
+		}
 	}
 	return SignedIn{SessionID: session.ID, UserID: session.UserID, Username: stored.Username, Role: stored.Role}, nil
 }

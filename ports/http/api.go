@@ -26,6 +26,12 @@ type (
 	authenticator interface {
 		Handle(context.Context, domain.Secret) (query.SignedIn, error)
 	}
+	sessionLister interface {
+		Handle(context.Context, domain.UserID) ([]domain.Session, error)
+	}
+	sessionEnder interface {
+		Handle(context.Context, command.EndSessions) error
+	}
 	auditLister interface {
 		Handle(ctx context.Context, before *query.AuditPosition, limit int) (query.AuditPage, error)
 	}
@@ -38,6 +44,8 @@ type (
 type Config struct {
 	Login        loginHandler
 	Authenticate authenticator
+	ListSessions sessionLister
+	EndSessions  sessionEnder
 	ListAudit    auditLister
 	Health       healthChecker
 	// Ready reports whether this process can do its own job.
@@ -53,6 +61,9 @@ const (
 	// maxBody is the greatest size of a request's body in bytes.
 	maxBody = 64 << 10
 )
+
+// noStore keeps answers out of caches.
+const noStore = "no-store"
 
 // NewHandler returns all routes.
 func NewHandler(config Config) http.Handler {
@@ -85,6 +96,7 @@ func NewHandler(config Config) http.Handler {
 	api := humachi.New(router, settings)
 
 	registerLogin(api, config)
+	registerSessions(api, config)
 	registerAudit(api, config)
 	registerHealth(api, config)
 	return router

@@ -66,7 +66,7 @@ func registerAudit(api huma.API, config Config) {
 		if err != nil {
 			return nil, unavailable(ctx, config.Log, "read the audit log", err)
 		}
-		output := &auditOutput{CacheControl: "no-store"}
+		output := &auditOutput{CacheControl: noStore}
 		output.Body.Entries = make([]auditEntry, len(page.Entries))
 		for i, entry := range page.Entries {
 			output.Body.Entries[i] = newAuditEntry(entry)

@@ -42,7 +42,7 @@ func registerLogin(api huma.API, config Config) {
 		if err != nil {
 			return nil, unavailable(ctx, config.Log, "log in", err)
 		}
-		output := &loginOutput{CacheControl: "no-store"}
+		output := &loginOutput{CacheControl: noStore}
 		output.Body.Token = loggedIn.Token.Reveal()
 		output.Body.UserID = int64(loggedIn.UserID)
 		output.Body.Username = loggedIn.Username

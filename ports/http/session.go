@@ -1,0 +1,120 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"helfy/app/command"
+	"helfy/domain"
+)
+
+type meOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		UserID    int64       `json:"userId"`
+		Username  string      `json:"username"`
+		Role      domain.Role `json:"role" enum:"user,admin"`
+		SessionID string      `json:"sessionId" format:"uuid"`
+	}
+}
+
+type logoutInput struct {
+	AuthInput
+	All bool `query:"all" doc:"End all sessions of the user, not only this one"`
+}
+
+type sessionsOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Sessions []sessionEntry `json:"sessions" doc:"Newest first"`
+	}
+}
+
+type sessionEntry struct {
+	ID         string    `json:"id" format:"uuid"`
+	IssuedAt   time.Time `json:"issuedAt"`
+	ExpiresAt  time.Time `json:"expiresAt"`
+	LastSeenAt time.Time `json:"lastSeenAt" doc:"To the minute"`
+	Current    bool      `json:"current" doc:"The session that asks"`
+}
+
+type endSessionInput struct {
+	AuthInput
+	ID string `path:"id" format:"uuid" doc:"Session"`
+}
+
+func registerSessions(api huma.API, config Config) {
+	refusals := []int{http.StatusUnauthorized, http.StatusServiceUnavailable}
+	huma.Register(api, huma.Operation{
+		OperationID: "me", Method: http.MethodGet, Path: "/api/me", Summary: "Who I am", Errors: refusals,
+	}, func(ctx context.Context, input *AuthInput) (*meOutput, error) {
+		user, err := input.signedIn(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		output := &meOutput{CacheControl: noStore}
+		output.Body.UserID, output.Body.Username = int64(user.UserID), user.Username
+		output.Body.Role, output.Body.SessionID = user.Role, user.SessionID
+		return output, nil
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "logout", Method: http.MethodPost, Path: "/api/logout", Summary: "Sign out",
+		DefaultStatus: http.StatusNoContent, Errors: refusals,
+	}, func(ctx context.Context, input *logoutInput) (*struct{}, error) {
+		user, err := input.signedIn(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		end := command.EndSessions{UserID: user.UserID, SessionID: user.SessionID, Own: user.SessionID, Origin: originOf(ctx)}
+		if input.All {
+			end.SessionID = ""
+		}
+		return nil, endSessions(ctx, config, end)
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "list-sessions", Method: http.MethodGet, Path: "/api/sessions", Summary: "My sessions", Errors: refusals,
+	}, func(ctx context.Context, input *AuthInput) (*sessionsOutput, error) {
+		user, err := input.signedIn(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		live, err := config.ListSessions.Handle(ctx, user.UserID)
+		if err != nil {
+			return nil, unavailable(ctx, config.Log, "list sessions", err)
+		}
+		output := &sessionsOutput{CacheControl: noStore}
+		output.Body.Sessions = make([]sessionEntry, len(live))
+		for i, s := range live {
+			output.Body.Sessions[i] = sessionEntry{s.ID, s.IssuedAt, s.ExpiresAt, s.LastSeenAt, s.ID == user.SessionID}
+		}
+		return output, nil
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "end-session", Method: http.MethodDelete, Path: "/api/sessions/{id}", Summary: "End one of my sessions",
+		DefaultStatus: http.StatusNoContent, Errors: append(refusals, http.StatusNotFound),
+	}, func(ctx context.Context, input *endSessionInput) (*struct{}, error) {
+		user, err := input.signedIn(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		return nil, endSessions(ctx, config, command.EndSessions{
+			UserID: user.UserID, SessionID: input.ID, Own: user.SessionID, Origin: originOf(ctx),
+		})
+	})
+}
+
+func endSessions(ctx context.Context, config Config, end command.EndSessions) error {
+	err := config.EndSessions.Handle(ctx, end)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, command.ErrSessionNotFound):
+		return huma.Error404NotFound("you have no such session")
+	default:
+		return unavailable(ctx, config.Log, "end sessions", err)
+	}
+}
