@@ -61,7 +61,7 @@ func count(ctx context.Context, db *sql.DB, e *entry) error {
 // After kill -9 at any moment and a restart, Kafka has every transaction that
 // committed, whole, in order per row, and none that did not.
 func TestNothingIsLostByKill(t *testing.T) {
-	const workers, counters, kills, partitions = 4, 6, 6, 3
+	const workers, counters, kills, partitions = 4, 6, 12, 3
 	kafka := newKafka(t, partitions, "crash", "crash-log")
 	s := newServer(t)
 	db := open(t, s.sqlPort)
@@ -84,7 +84,7 @@ func TestNothingIsLostByKill(t *testing.T) {
 	loaded := make(chan map[entry]bool, 1)
 	go func() { loaded <- load(ctx, db, workers, counters) }()
 	for range kills {
-		time.Sleep(rand.N(1500 * time.Millisecond)) // a random moment, not a synchronisation
+		time.Sleep(rand.N(600 * time.Millisecond)) // a random moment, not a synchronisation
 		s.kill()
 		s.start(t)
 		eventually(t, "connect after the restart", func() error { return db.PingContext(t.Context()) })

@@ -116,6 +116,16 @@ func (db *database) schema(tableID int64) (uint64, error) {
 	return db.schemas.Reference(db.domain.InfoSchema(), tableID)
 }
 
+// latest reads the newest committed values.
+func (db *database) latest(ctx context.Context, keys [][]byte) (map[string][]byte, error) {
+	snapshot := db.store.GetSnapshot(kv.MaxVersion)
+	list := make([]kv.Key, len(keys))
+	for i, key := range keys {
+		list[i] = key
+	}
+	return snapshot.BatchGet(ctx, list)
+}
+
 // Now implements feed.Database.
 func (db *database) Now(context.Context) (uint64, error) {
 	version, err := db.store.CurrentVersion(kv.GlobalTxnScope)

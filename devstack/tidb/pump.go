@@ -88,7 +88,7 @@ func recoverChanges(ctx context.Context, db *database, changes *change.Store, fe
 	if err != nil {
 		return err
 	}
-	if err := changes.Recover(now, capture.Fate(ctx, db.storage())); err != nil {
+	if err := changes.Recover(now, func(keys [][]byte) (map[string][]byte, error) { return db.latest(ctx, keys) }); err != nil {
 		return fmt.Errorf("recover the change feed: %w", err)
 	}
 	return nil

@@ -46,11 +46,17 @@ type client struct {
 }
 
 // SendRequest passes the request on. The rows of a successful prewrite are
-// recorded before TiDB hears of the success, hence before it can commit.
+// recorded before TiDB hears of the success, hence before it can commit, and
+// an attempt to commit before it is made.
 func (c *client) SendRequest(ctx context.Context, addr string, req *tikvrpc.Request, timeout time.Duration) (*tikvrpc.Response, error) {
 	switch req.Type {
 	case tikvrpc.CmdPrewrite:
 		plain(req.Prewrite())
+	case tikvrpc.CmdCommit:
+		commit := req.Commit()
+		if err := c.capture.store.Committing(commit.StartVersion, commit.CommitVersion, commit.Keys); err != nil {
+			return nil, err
+		}
 	case tikvrpc.CmdFlush:
 		// Bulk DML commits without a prewrite of its mutations.
 		return &tikvrpc.Response{Resp: &kvrpcpb.FlushResponse{Errors: []*kvrpcpb.KeyError{{

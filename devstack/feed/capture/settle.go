@@ -9,8 +9,6 @@ import (
 	"github.com/pingcap/kvproto/pkg/kvrpcpb"
 	"github.com/tikv/client-go/v2/tikv"
 	"github.com/tikv/client-go/v2/tikvrpc"
-
-	"helfy/devstack/feed/change"
 )
 
 // A transaction is looked up in the store when its outcome has not been seen
@@ -20,22 +18,6 @@ const (
 	overdue  = 500 * time.Millisecond
 	orphaned = 20 * time.Second
 )
-
-// Fate tells what became of one key of a transaction of a previous run.
-func Fate(ctx context.Context, s Storage) func(startTs uint64, key []byte) (change.Fate, uint64, error) {
-	return func(startTs uint64, key []byte) (change.Fate, uint64, error) {
-		answer, err := status(ctx, s, &kvrpcpb.CheckTxnStatusRequest{PrimaryKey: key, LockTs: startTs})
-		switch {
-		case err != nil:
-			return change.Lost, 0, err
-		case answer.CommitVersion > 0:
-			return change.Committed, answer.CommitVersion, nil
-		case answer.LockInfo != nil || answer.Error.GetTxnNotFound() == nil && answer.Error != nil:
-			return change.Lost, 0, fmt.Errorf("unexpected answer of the store: %v", answer)
-		}
-		return change.Lost, 0, nil
-	}
-}
 
 // Settle looks up the transactions whose outcome is overdue, so that none that
 // was resolved by others, or was given up by its client, holds back the rest.

@@ -3,7 +3,6 @@ package change
 import (
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"sync"
 	"time"
@@ -74,74 +73,6 @@ func (s *Store) Newest() uint64 {
 	return max(s.state.Clock, s.state.Floor, s.changes.LastID())
 }
 
-// Fate is what became of one key's mutation.
-type Fate int
-
-// The fates that Recover tells apart.
-const (
-	Lost Fate = iota
-	Committed
-)
-
-// Recover settles the transactions of the previous run, now being a fresh
-// TSO. fate looks a key up in the database, which decides: of a transaction
-// that the crash has torn apart, exactly the keys that are there count.
-// Nothing from before a restart can still commit, because the database keeps
-// its locks in memory.
-func (s *Store) Recover(now uint64, fate func(startTs uint64, key []byte) (Fate, uint64, error)) error {
-	txns, err := s.readIntents()
-	if err != nil {
-		return err
-	}
-	done := s.changes.LastID()
-	for startTs, p := range txns {
-		kept := p.Mutations[:0]
-		for _, m := range p.Mutations {
-			f, commitTs, err := fate(startTs, m.Key)
-			if err != nil {
-				return fmt.Errorf("settle transaction %d: %w", startTs, err)
-			}
-			if f == Committed && commitTs > done {
-				kept = append(kept, m)
-				p.CommitTs = commitTs
-			}
-		}
-		if p.Mutations = kept; len(kept) > 0 {
-			s.tracker.committed = append(s.tracker.committed, p)
-		}
-	}
-	if s.state.Floor == 0 {
-		s.state.Floor = now
-	}
-	if err := s.Advance(now); err != nil {
-		return err
-	}
-	if err := s.SaveState(); err != nil {
-		return err
-	}
-	return s.intents.Clear()
-}
-
-func (s *Store) readIntents() (map[uint64]*pending, error) {
-	t := tracker{open: map[uint64]*pending{}}
-	r := s.intents.Reader(0)
-	defer r.Close()
-	for {
-		rec, err := r.Next()
-		if err == io.EOF {
-			return t.open, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read intents: %w", err)
-		}
-		part, err := decodeTxn(rec.Data)
-		if err != nil {
-			return nil, fmt.Errorf("intent %d: %w", rec.ID, err)
-		}
-		t.prewrite(part, rec.ID, time.Time{})
-	}
-}
-
 // Prewritten records mutations durably, all or a part of the transaction's. It
 // must return before the transaction can fetch a commit TSO.
 func (s *Store) Prewritten(part *Txn) error {
@@ -152,6 +83,23 @@ func (s *Store) Prewritten(part *Txn) error {
 		return fmt.Errorf("record prewrite of transaction %d: %w", part.StartTs, err)
 	}
 	s.tracker.prewrite(part, s.seq, time.Now())
+	return nil
+}
+
+// Committing says that the keys are about to be committed. When the primary is
+// among them that is recorded durably; it must return before the database is
+// told.
+func (s *Store) Committing(startTs, commitTs uint64, keys [][]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.tracker.isPrimary(startTs, keys) {
+		return nil
+	}
+	s.seq++
+	attempt := &Txn{StartTs: startTs, CommitTs: commitTs}
+	if err := s.intents.Append(seglog.Record{ID: s.seq, Data: attempt.encode()}); err != nil {
+		return fmt.Errorf("record commit of transaction %d: %w", startTs, err)
+	}
 	return nil
 }
 

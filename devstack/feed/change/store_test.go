@@ -8,17 +8,21 @@ import (
 	"time"
 )
 
-func openStore(t *testing.T, dir string, now uint64, committed map[string]uint64) *Store {
+// openStore recovers with the values that the database has.
+func openStore(t *testing.T, dir string, now uint64, values map[string]string) *Store {
 	t.Helper()
 	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.Recover(now, func(startTs uint64, key []byte) (Fate, uint64, error) {
-		if commitTs := committed[strconv.FormatUint(startTs, 10)+string(key)]; commitTs > 0 {
-			return Committed, commitTs, nil
+	err = s.Recover(now, func(keys [][]byte) (map[string][]byte, error) {
+		latest := map[string][]byte{}
+		for _, k := range keys {
+			if v, ok := values[string(k)]; ok {
+				latest[string(k)] = []byte(v)
+			}
 		}
-		return Lost, 0, nil
+		return latest, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -37,12 +41,25 @@ func prewrite(t *testing.T, s *Store, startTs uint64, keys ...string) {
 	}
 }
 
-func commit(s *Store, startTs, commitTs uint64, keys ...string) {
+func commit(t *testing.T, s *Store, startTs, commitTs uint64, keys ...string) {
+	t.Helper()
+	committing(t, s, startTs, commitTs, keys...)
+	s.Committed(startTs, commitTs, bytesOf(keys))
+}
+
+func committing(t *testing.T, s *Store, startTs, commitTs uint64, keys ...string) {
+	t.Helper()
+	if err := s.Committing(startTs, commitTs, bytesOf(keys)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func bytesOf(keys []string) [][]byte {
 	var list [][]byte
 	for _, k := range keys {
 		list = append(list, []byte(k))
 	}
-	s.Committed(startTs, commitTs, list)
+	return list
 }
 
 func advance(t *testing.T, s *Store, now, want uint64) {
@@ -92,11 +109,11 @@ func TestChangesComeInCommitOrderOnceNoEarlierCanFollow(t *testing.T) {
 	prewrite(t, s, 10, "a")
 	prewrite(t, s, 12, "b")
 	prewrite(t, s, 14, "c", "d")
-	commit(s, 14, 15, "c", "d")
-	commit(s, 12, 16, "b")
+	commit(t, s, 14, 15, "c", "d")
+	commit(t, s, 12, 16, "b")
 	advance(t, s, 20, 9)
 	expect(t, changes(t, s, 0))
-	commit(s, 10, 18, "a")
+	commit(t, s, 10, 18, "a")
 	advance(t, s, 21, 21)
 	expect(t, changes(t, s, 0), "15 c d", "16 b", "18 a")
 	expect(t, changes(t, s, 15), "16 b", "18 a")
@@ -107,7 +124,7 @@ func TestResolvedNeverGoesBack(t *testing.T) {
 	advance(t, s, 100, 100)
 	prewrite(t, s, 50, "a") // began long ago, commits from now on
 	advance(t, s, 120, 100)
-	commit(s, 50, 110, "a")
+	commit(t, s, 50, 110, "a")
 	advance(t, s, 130, 130)
 	expect(t, changes(t, s, 100), "110 a")
 }
@@ -125,10 +142,10 @@ func TestRolledBackTransactionsAreForgotten(t *testing.T) {
 func TestOnlyThePrimaryDecides(t *testing.T) {
 	s := openStore(t, t.TempDir(), 1, nil)
 	prewrite(t, s, 10, "a", "b")
-	commit(s, 10, 15, "b")
+	commit(t, s, 10, 15, "b")
 	advance(t, s, 20, 9)
-	commit(s, 10, 15, "a")
-	commit(s, 10, 15, "b")
+	commit(t, s, 10, 15, "a")
+	commit(t, s, 10, 15, "b")
 	advance(t, s, 20, 20)
 	expect(t, changes(t, s, 0), "15 a b")
 }
@@ -141,7 +158,7 @@ func TestPartsOfAPrewriteAreJoined(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	commit(s, 10, 15, "a")
+	commit(t, s, 10, 15, "a")
 	advance(t, s, 20, 20)
 	expect(t, changes(t, s, 0), "15 a b")
 }
@@ -150,16 +167,19 @@ func TestRecoverAsksTheDatabase(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir, 1, nil)
 	prewrite(t, s, 10, "a", "b")
-	commit(s, 10, 11, "a")
+	commit(t, s, 10, 11, "a")
 	advance(t, s, 12, 12)
-	prewrite(t, s, 20, "c") // never committed
+	prewrite(t, s, 20, "c") // never tried to commit
 	prewrite(t, s, 30, "d", "e", "f")
-	commit(s, 30, 35, "d") // the crash comes before the change log has it
+	committing(t, s, 30, 35, "d")
 	prewrite(t, s, 31, "g")
+	committing(t, s, 31, 33, "g")
+	prewrite(t, s, 40, "h")
+	committing(t, s, 40, 41, "h")
 
-	s = openStore(t, dir, 50, map[string]uint64{
-		"10a": 11, "10b": 11, "30d": 35, "30e": 35, // f was lost in the crash
-		"31g": 33,
+	s = openStore(t, dir, 50, map[string]string{
+		"c": "old", "d": "new d", "e": "new e", "f": "old", // torn by the crash
+		"g": "new g", "h": "old",
 	})
 	expect(t, changes(t, s, 0), "11 a b", "33 g", "35 d e")
 	if got, _ := s.Resolved(); got != 50 {
@@ -167,6 +187,38 @@ func TestRecoverAsksTheDatabase(t *testing.T) {
 	}
 	s = openStore(t, dir, 60, nil)
 	expect(t, changes(t, s, 0), "11 a b", "33 g", "35 d e")
+}
+
+// The row is back at its old value, which says nothing about the first two.
+func TestRecoverFollowsTheWritesOfARow(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, 1, nil)
+	for i, step := range []struct {
+		old, value string
+		happens    bool
+	}{
+		{"x", "y", true}, {"y", "z", false}, {"y", "z", true}, {"z", "z", true}, {"z", "x", true}, {"x", "q", false},
+	} {
+		startTs := uint64(10 * (i + 1))
+		err := s.Prewritten(&Txn{StartTs: startTs, Primary: []byte("k"), Mutations: []Mutation{
+			{Key: []byte("k"), Old: []byte(step.old), Value: []byte(step.value)},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		committing(t, s, startTs, startTs+1, "k")
+		if !step.happens {
+			s.RolledBack(startTs, bytesOf([]string{"k"}))
+		}
+	}
+	s = openStore(t, dir, 100, map[string]string{"k": "x"})
+	r := s.Reader(0)
+	defer r.Close()
+	var got []string
+	for txn, err := r.Next(); err == nil; txn, err = r.Next() {
+		got = append(got, strconv.FormatUint(txn.CommitTs, 10)+string(txn.Mutations[0].Value))
+	}
+	expect(t, got, "11y", "31z", "41z", "51x")
 }
 
 func TestNewestOutlivesARestart(t *testing.T) {
