@@ -90,20 +90,22 @@ func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger
 		return nil, err
 	}
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
+	audit := tidb.NewAuditLog(db, c.ChangesTopic, c.EventsTopic)
 	users, sessions := tidb.NewUsers(db, keyring), tidb.NewSessions(db)
 	return httpport.NewHandler(httpport.Config{
 		Login: command.LoginHandler{
 			Users: users, Hasher: hasher, Keyring: keyring,
 			Log: log, Now: time.Now, SessionTTL: c.SessionTTL, InFlight: make(chan struct{}, max(1, c.TiDBMaxConns*3/4)),
 		},
-		Authenticate:   query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now},
-		ListSessions:   query.ListSessions{Sessions: sessions, Now: time.Now},
-		EndSessions:    command.EndSessionsHandler{Users: users, Now: time.Now},
-		ListAudit:      query.ListAudit{Log: tidb.NewAuditLog(db, c.ChangesTopic, c.EventsTopic)},
-		Health:         query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping)},
-		Ready:          database,
-		TrustedProxies: c.TrustedProxies,
-		Log:            log,
+		Authenticate:    query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now},
+		ListSessions:    query.ListSessions{Sessions: sessions, Now: time.Now},
+		EndSessions:     command.EndSessionsHandler{Users: users, Now: time.Now},
+		ShowTransaction: query.ShowTransaction{Log: audit},
+		ListAudit:       query.ListAudit{Log: audit},
+		Health:          query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping)},
+		Ready:           database,
+		TrustedProxies:  c.TrustedProxies,
+		Log:             log,
 	}), nil
 }
 

@@ -48,6 +48,7 @@ const (
 	metaTopic     = "topic"
 	metaPartition = "partition"
 	metaOffset    = "offset"
+	metaMillis    = "timestamp" // Unix milliseconds
 )
 
 // unmarshaler cannot fail: a failure would restart the session for ever. What
@@ -59,6 +60,7 @@ func (unmarshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, 
 	msg.Metadata.Set(metaTopic, record.Topic)
 	msg.Metadata.Set(metaPartition, strconv.FormatInt(int64(record.Partition), 10))
 	msg.Metadata.Set(metaOffset, strconv.FormatInt(record.Offset, 10))
+	msg.Metadata.Set(metaMillis, strconv.FormatInt(record.Timestamp.UnixMilli(), 10))
 	return msg, nil
 }
 
@@ -72,7 +74,12 @@ func (Brokers) Record(msg *message.Message) (projection.Record, error) {
 	if err != nil {
 		return projection.Record{}, err
 	}
+	millis, err := strconv.ParseInt(msg.Metadata.Get(metaMillis), 10, 64)
+	if err != nil {
+		return projection.Record{}, err
+	}
 	return projection.Record{
-		Topic: msg.Metadata.Get(metaTopic), Partition: int32(partition), Offset: offset, Value: msg.Payload,
+		Topic: msg.Metadata.Get(metaTopic), Partition: int32(partition), Offset: offset,
+		Value: msg.Payload, At: time.UnixMilli(millis).UTC(),
 	}, nil
 }

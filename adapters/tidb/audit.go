@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"helfy/app/projection"
 	"helfy/app/query"
@@ -25,21 +26,55 @@ func NewAuditLog(db *sql.DB, changesTopic, eventsTopic string) AuditLog {
 	return AuditLog{db: db, topics: [2]string{changesTopic, eventsTopic}}
 }
 
-// Entries implements query.AuditLog. A row that only has its DELETE half
-// stays hidden until its partition's watermark has passed: the other half of
-// a split UPDATE may still come.
-func (a AuditLog) Entries(ctx context.Context, before *query.AuditPosition, limit int) ([]domain.AuditEntry, error) {
-	where, args := "TRUE", []any{projection.AuditName, projection.FirstGeneration}
+// Entries implements query.AuditLog.
+func (a AuditLog) Entries(
+	ctx context.Context, filter query.AuditFilter, before *query.AuditPosition, limit int,
+) ([]domain.AuditEntry, error) {
+	where, args := conditions(filter)
 	if before != nil {
-		where = "(a.commit_ts, a.table_name, a.row_key) < (?, ?, ?)"
+		where = append(where, "(a.commit_ts, a.table_name, a.row_key) < (?, ?, ?)")
 		args = append(args, before.CommitTs, before.Table, before.RowKey)
 	}
+	return a.entries(ctx, where, args, limit)
+}
+
+// Transaction implements query.AuditLog.
+func (a AuditLog) Transaction(ctx context.Context, commitTs uint64, limit int) ([]domain.AuditEntry, error) {
+	return a.entries(ctx, []string{"a.commit_ts = ?"}, []any{commitTs}, limit)
+}
+
+// conditions returns the SQL of a filter, a condition each, and its
+// arguments.
+func conditions(filter query.AuditFilter) (where []string, args []any) {
+	add := func(wanted bool, condition string, arg any) {
+		if wanted {
+			where, args = append(where, condition), append(args, arg)
+		}
+	}
+	add(filter.UserID != 0, "a.user_id = ?", filter.UserID)
+	add(filter.Username != "", "a.username = ?", filter.Username)
+	add(filter.EventType != "", "a.event_type = ?", filter.EventType)
+	add(filter.Operation != "", "a.operation = ?", filter.Operation)
+	add(filter.Table != "", "a.table_name = ?", filter.Table)
+	add(filter.Source != "", "a.source = ?", filter.Source)
+	add(filter.IP != "", "a.ip = ?", filter.IP)
+	add(!filter.From.IsZero(), "a.commit_ts >= ?", domain.TSOOfTime(filter.From))
+	add(!filter.To.IsZero(), "a.commit_ts < ?", domain.TSOOfTime(filter.To))
+	return where, args
+}
+
+// entries reads entries, the newest first. A row that only has its DELETE
+// half stays hidden until its partition's watermark has passed: the other
+// half of a split UPDATE may still come.
+func (a AuditLog) entries(ctx context.Context, where []string, args []any, limit int) ([]domain.AuditEntry, error) {
+	where = append(where, "(a.new_row IS NOT NULL OR a.commit_ts <= p.watermark)")
+	args = append([]any{projection.AuditName, projection.FirstGeneration}, args...)
 	rows, err := a.db.QueryContext(ctx, `
-		SELECT a.commit_ts, a.table_name, a.row_key, a.source, a.event_type, a.user_id, a.username, a.ip, a.seq,
-		       a.old_row, a.new_row, a.topic, a.kafka_partition, a.kafka_offset
+		SELECT a.commit_ts, a.table_name, a.row_key, a.source, a.event_type, a.user_id, a.username, a.ip, a.seq, a.ddl_type,
+		       a.old_row, a.new_row, a.topic, a.kafka_partition, a.kafka_offset, a.kafka_at, a.projected_at
 		FROM projection_audit_entries a LEFT JOIN projection_checkpoints p
 		  ON p.projection = ? AND p.generation = ? AND p.topic = a.topic AND p.kafka_partition = a.kafka_partition
-		WHERE (a.new_row IS NOT NULL OR a.commit_ts <= p.watermark) AND `+where+`
+		WHERE `+strings.Join(where, " AND ")+`
 		ORDER BY a.commit_ts DESC, a.table_name DESC, a.row_key DESC LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("read audit entries: %w", err)
@@ -61,19 +96,21 @@ func (a AuditLog) Entries(ctx context.Context, before *query.AuditPosition, limi
 
 func scanEntry(rows *sql.Rows) (domain.AuditEntry, error) {
 	var (
-		entry                   domain.AuditEntry
-		eventType, username, ip sql.NullString
-		userID                  sql.NullInt64
-		seq                     sql.Null[uint64]
-		oldRow, newRow          []byte
+		entry                        domain.AuditEntry
+		eventType, username, ip, ddl sql.NullString
+		userID                       sql.NullInt64
+		seq                          sql.Null[uint64]
+		oldRow, newRow               []byte
+		inKafka, projected           sql.NullTime
 	)
-	err := rows.Scan(&entry.CommitTs, &entry.Table, &entry.RowKey, &entry.Source, &eventType, &userID, &username, &ip, &seq,
-		&oldRow, &newRow, &entry.Topic, &entry.Partition, &entry.Offset)
+	err := rows.Scan(&entry.CommitTs, &entry.Table, &entry.RowKey, &entry.Source, &eventType, &userID, &username, &ip, &seq, &ddl,
+		&oldRow, &newRow, &entry.Topic, &entry.Partition, &entry.Offset, &inKafka, &projected)
 	entry.EventType = domain.EventType(eventType.String)
 	entry.UserID = domain.UserID(userID.Int64)
-	entry.Username, entry.IP = username.String, ip.String
+	entry.Username, entry.IP, entry.DDLType = username.String, ip.String, ddl.String
 	entry.Seq = seq.V
 	entry.Old, entry.New = json.RawMessage(oldRow), json.RawMessage(newRow)
+	entry.InKafkaAt, entry.ProjectedAt = inKafka.Time, projected.Time
 	return entry, err
 }
 
@@ -99,19 +136,20 @@ func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
 // result is the same in whichever order the halves come, except for the
 // coordinates, which stay those of the first.
 func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) error {
-	const columns = 14
+	const columns = 17
+	now := time.Now().UTC()
 	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
 	args := make([]any, 0, columns*len(entries))
 	for _, e := range entries {
 		args = append(args, e.CommitTs, e.Table, e.RowKey, e.Source, nullText(string(e.EventType)),
 			nullNumber(e.UserID), nullText(e.Username), nullText(e.IP),
-			nullNumber(e.Seq),
-			nullText(string(e.Old)), nullText(string(e.New)), e.Topic, e.Partition, e.Offset)
+			nullNumber(e.Seq), nullText(e.DDLType),
+			nullText(string(e.Old)), nullText(string(e.New)), e.Topic, e.Partition, e.Offset, nullTime(e.InKafkaAt), now)
 	}
 	rows := strings.TrimSuffix(strings.Repeat(row+",", len(entries)), ",")
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO projection_audit_entries (commit_ts, table_name, row_key, source, event_type, user_id, username, ip, seq,
-		       old_row, new_row, topic, kafka_partition, kafka_offset)
+		       ddl_type, old_row, new_row, topic, kafka_partition, kafka_offset, kafka_at, projected_at)
 		VALUES `+rows+`
 		ON DUPLICATE KEY UPDATE
 			username = IF(new_row IS NULL, COALESCE(VALUES(username), username), username),

@@ -9,6 +9,7 @@ import (
 
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
+	"helfy/app/query"
 	"helfy/domain"
 	"helfy/internal/stack"
 	"helfy/service"
@@ -64,7 +65,7 @@ func entries(t *testing.T, config service.Config) []domain.AuditEntry {
 	if _, err := db.ExecContext(t.Context(), "UPDATE projection_checkpoints SET watermark = 1000"); err != nil {
 		t.Fatal(err)
 	}
-	found, err := tidb.NewAuditLog(db, topic, other).Entries(t.Context(), nil, 100)
+	found, err := tidb.NewAuditLog(db, topic, other).Entries(t.Context(), query.AuditFilter{}, nil, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func TestALoneDeleteHalfShowsOnceItsWatermarkHasPassed(t *testing.T) {
 	store := open(t, config)
 	log := tidb.NewAuditLog(stack.DB(t, config), topic, other)
 	count := func() int {
-		found, err := log.Entries(t.Context(), nil, 10)
+		found, err := log.Entries(t.Context(), query.AuditFilter{}, nil, 10)
 		if err != nil {
 			t.Fatal(err)
 		}

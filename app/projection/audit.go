@@ -21,24 +21,31 @@ const (
 	outboxTable = "outbox"
 )
 
+var errNoCommitTs = errors.New("no _tidb.commitTs: the changefeed must enable the TiDB extension")
+
 // The greatest lengths that an entry's members may have, in characters. An
 // outbox row written by hand can say anything.
 const (
 	maxRowKey    = 255
 	maxEventType = 64
 	maxIP        = 45
+	maxTable     = 64
+	maxDDLType   = 16
 )
 
-// Audit makes one audit entry of each change of a users row and of each event
-// in the outbox. Database is the name of the database that is fed.
+// Audit makes one audit entry of each change of a users row, of each event in
+// the outbox and of each schema change. Database is the name of the database
+// that is fed.
 type Audit struct{ Database string }
 
-// Project implements Projection. DDL and changes of outbox rows other than
-// their INSERT (TiDB's TTL deletes them) stand for no entry.
+// Project implements Projection. Changes of outbox rows other than their
+// INSERT stand for no entry: TiDB's TTL deletes them.
 func (a Audit) Project(record Record, message canaljson.Message) ([]domain.AuditEntry, error) {
 	switch m := message.(type) {
 	case *canaljson.Change:
 		return a.projectChange(record, m)
+	case *canaljson.DDL:
+		return projectDDL(record, m)
 	case *canaljson.Unsupported:
 		return nil, fmt.Errorf("unsupported message: %s", m.Reason)
 	default:
@@ -48,7 +55,7 @@ func (a Audit) Project(record Record, message canaljson.Message) ([]domain.Audit
 
 func (a Audit) projectChange(record Record, change *canaljson.Change) ([]domain.AuditEntry, error) {
 	if change.CommitTs == 0 {
-		return nil, errors.New("no _tidb.commitTs: the changefeed must enable the TiDB extension")
+		return nil, errNoCommitTs
 	}
 	entry, err := newEntry(record, change)
 	if err != nil {
@@ -89,8 +96,27 @@ func newEntry(record Record, change *canaljson.Change) (domain.AuditEntry, error
 	return domain.AuditEntry{
 		CommitTs: change.CommitTs, Table: change.Table, RowKey: key, Source: domain.SourceChange,
 		Old: before, New: after,
-		Topic: record.Topic, Partition: record.Partition, Offset: record.Offset,
+		Topic: record.Topic, Partition: record.Partition, Offset: record.Offset, InKafkaAt: record.At,
 	}, nil
+}
+
+// projectDDL makes an entry of any schema change that the changefeed lets
+// through: its filter has chosen, and a renamed table has another name.
+func projectDDL(record Record, ddl *canaljson.DDL) ([]domain.AuditEntry, error) {
+	if ddl.CommitTs == 0 {
+		return nil, errNoCommitTs
+	}
+	if len(ddl.Table) > maxTable || len(ddl.Type) > maxDDLType {
+		return nil, fmt.Errorf("table or type of a schema change is too long: %d and %d bytes", len(ddl.Table), len(ddl.Type))
+	}
+	statement, err := canaljson.Row{{Name: "query", Text: ddl.Query}}.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return []domain.AuditEntry{{
+		CommitTs: ddl.CommitTs, Table: ddl.Table, Source: domain.SourceChange, DDLType: ddl.Type, New: statement,
+		Topic: record.Topic, Partition: record.Partition, Offset: record.Offset, InKafkaAt: record.At,
+	}}, nil
 }
 
 func rowKey(change *canaljson.Change) (string, error) {

@@ -72,12 +72,19 @@ func TestAnEventOfNobodyHasNoUser(t *testing.T) {
 	}
 }
 
+func TestASchemaChangeIsAnEntry(t *testing.T) {
+	entry := project(t, &canaljson.DDL{Database: "helfy", Table: "users", Type: "TRUNCATE", Query: "TRUNCATE TABLE users", CommitTs: 42})[0]
+	if entry.ID() != "users/@42" || entry.Source != domain.SourceChange || entry.Operation() != "TRUNCATE" ||
+		string(entry.New) != `{"query":"TRUNCATE TABLE users"}` {
+		t.Errorf("entry is %+v", entry)
+	}
+}
+
 func TestWhatIsNoEntry(t *testing.T) {
 	pruned := outboxInsert()
 	pruned.Operation, pruned.Old, pruned.New = canaljson.Delete, pruned.New, nil
 	for name, message := range map[string]canaljson.Message{
 		"watermark":         &canaljson.Watermark{Ts: 1},
-		"schema change":     &canaljson.DDL{Database: "helfy", Table: "users"},
 		"pruned outbox row": pruned,
 	} {
 		if entries := project(t, message); len(entries) != 0 {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // FirstGeneration is the generation of a projection's tables that migrations
@@ -19,6 +20,8 @@ type Record struct {
 	Partition int32
 	Offset    int64
 	Value     []byte
+	// At is the record's timestamp: when it was sent.
+	At time.Time
 }
 
 // String names the record by its coordinates.

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"helfy/domain"
@@ -17,6 +18,19 @@ type AuditPosition struct {
 	RowKey   string `json:"k"`
 }
 
+// AuditFilter chooses entries; its zero value chooses all.
+type AuditFilter struct {
+	UserID    domain.UserID
+	Username  string // exactly
+	EventType domain.EventType
+	Operation string
+	Table     string
+	Source    domain.Source
+	IP        string
+	// From and To bound the commit's time: from From, before To.
+	From, To time.Time
+}
+
 // AuditPage is a part of the audit log, newest entry first.
 type AuditPage struct {
 	Entries []domain.AuditEntry
@@ -29,9 +43,11 @@ type AuditPage struct {
 
 // AuditLog reads the audit projection.
 type AuditLog interface {
-	// Entries returns at most limit entries older than before, newest first,
-	// or the newest ones when before is nil.
-	Entries(ctx context.Context, before *AuditPosition, limit int) ([]domain.AuditEntry, error)
+	// Entries returns at most limit chosen entries older than before, newest
+	// first, or the newest ones when before is nil.
+	Entries(ctx context.Context, filter AuditFilter, before *AuditPosition, limit int) ([]domain.AuditEntry, error)
+	// Transaction returns the entries of one commitTs, at most limit.
+	Transaction(ctx context.Context, commitTs uint64, limit int) ([]domain.AuditEntry, error)
 	// CompleteThrough returns the least watermark over all partitions, 0 if
 	// any partition has none yet.
 	CompleteThrough(ctx context.Context) (uint64, error)
@@ -40,15 +56,16 @@ type AuditLog interface {
 // ListAudit reads pages of the audit log. It is safe for concurrent use.
 type ListAudit struct{ Log AuditLog }
 
-// Handle returns the page of 1 to MaxAuditPage entries before a position.
-func (l ListAudit) Handle(ctx context.Context, before *AuditPosition, limit int) (AuditPage, error) {
+// Handle returns the page of 1 to MaxAuditPage chosen entries before a
+// position.
+func (l ListAudit) Handle(ctx context.Context, filter AuditFilter, before *AuditPosition, limit int) (AuditPage, error) {
 	// The watermark is read first: it must not promise more than the entries
 	// that are read after it.
 	through, err := l.Log.CompleteThrough(ctx)
 	if err != nil {
 		return AuditPage{}, err
 	}
-	entries, err := l.Log.Entries(ctx, before, limit+1)
+	entries, err := l.Log.Entries(ctx, filter, before, limit+1)
 	if err != nil {
 		return AuditPage{}, err
 	}
@@ -59,6 +76,23 @@ func (l ListAudit) Handle(ctx context.Context, before *AuditPosition, limit int)
 		page.Next = &AuditPosition{CommitTs: last.CommitTs, Table: last.Table, RowKey: last.RowKey}
 	}
 	return page, nil
+}
+
+// ErrNoTransaction says that the log has no entry of a commitTs.
+var ErrNoTransaction = errors.New("no such transaction in the log")
+
+// ShowTransaction reads all entries of one commitTs. It is safe for
+// concurrent use.
+type ShowTransaction struct{ Log AuditLog }
+
+// Handle returns the entries of a commitTs, at most MaxAuditPage of them, or
+// ErrNoTransaction. Two transactions can share a commitTs.
+func (s ShowTransaction) Handle(ctx context.Context, commitTs uint64) ([]domain.AuditEntry, error) {
+	entries, err := s.Log.Transaction(ctx, commitTs, MaxAuditPage)
+	if err == nil && len(entries) == 0 {
+		err = ErrNoTransaction
+	}
+	return entries, err
 }
 
 // CompleteThroughTime returns the time up to which a log that is complete

@@ -33,7 +33,10 @@ type (
 		Handle(context.Context, command.EndSessions) error
 	}
 	auditLister interface {
-		Handle(ctx context.Context, before *query.AuditPosition, limit int) (query.AuditPage, error)
+		Handle(ctx context.Context, filter query.AuditFilter, before *query.AuditPosition, limit int) (query.AuditPage, error)
+	}
+	transactionShower interface {
+		Handle(ctx context.Context, commitTs uint64) ([]domain.AuditEntry, error)
 	}
 	healthChecker interface {
 		Handle(context.Context) query.Health
@@ -42,12 +45,13 @@ type (
 
 // Config is what the API needs.
 type Config struct {
-	Login        loginHandler
-	Authenticate authenticator
-	ListSessions sessionLister
-	EndSessions  sessionEnder
-	ListAudit    auditLister
-	Health       healthChecker
+	Login           loginHandler
+	Authenticate    authenticator
+	ListSessions    sessionLister
+	EndSessions     sessionEnder
+	ListAudit       auditLister
+	ShowTransaction transactionShower
+	Health          healthChecker
 	// Ready reports whether this process can do its own job.
 	Ready query.Probe
 	// TrustedProxies are the peers whose X-Forwarded-For is believed.
@@ -87,28 +91,18 @@ func NewHandler(config Config) http.Handler {
 	})
 
 	settings := huma.DefaultConfig("Helfy", "1")
-	settings.DocsPath = ""
+	settings.DocsPath = "" // it would load from another host
 	settings.SchemasPath = ""
-	settings.OpenAPIPath = ""
 	settings.CreateHooks = nil // answers carry no $schema
 	settings.RejectUnknownQueryParameters = true
-	settings.Transformers = append(settings.Transformers, hideValues)
+	settings.OnAddOperation = append(settings.OnAddOperation, documentBadRequest)
 	api := humachi.New(router, settings)
 
 	registerLogin(api, config)
 	registerSessions(api, config)
 	registerAudit(api, config)
+	registerTransaction(api, config)
 	registerHealth(api, config)
+	registerDocs(router, api, config.Log)
 	return router
-}
-
-// hideValues takes the rejected values out of problem details: one of them
-// may be a password.
-func hideValues(_ huma.Context, _ string, answer any) (any, error) {
-	if problem, ok := answer.(*huma.ErrorModel); ok {
-		for _, detail := range problem.Errors {
-			detail.Value = nil
-		}
-	}
-	return answer, nil
 }

@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -16,8 +15,34 @@ import (
 
 type auditInput struct {
 	AuthInput
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Greatest number of entries"`
-	Cursor string `query:"cursor" maxLength:"2048" doc:"The next of the page before"`
+	Limit     int           `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Greatest number of entries"`
+	Cursor    string        `query:"cursor" maxLength:"2048" doc:"The next of the page before"`
+	User      string        `query:"user" maxLength:"255" doc:"Username, exactly"`
+	UserID    int64         `query:"userId" minimum:"1" doc:"Id of the user"`
+	EventType string        `query:"eventType" pattern:"^[A-Z_]{1,64}$" doc:"Such as LOGIN_SUCCESS"`
+	Operation string        `query:"operation" pattern:"^[A-Z]{1,16}$" doc:"INSERT, UPDATE, DELETE or the kind of a schema change"`
+	Table     string        `query:"table" maxLength:"64" doc:"Table"`
+	Source    domain.Source `query:"source" enum:"event,change" doc:"Why or what"`
+	From      time.Time     `query:"from" doc:"Committed at or after, RFC 3339"`
+	To        time.Time     `query:"to" doc:"Committed before, RFC 3339"`
+	IP        string        `query:"ip" format:"ip" doc:"Client's address"`
+}
+
+// filter returns what the query asks for, or what is wrong with it.
+func (i auditInput) filter() (query.AuditFilter, *huma.ErrorDetail) {
+	epoch := time.Unix(0, 0)
+	for name, at := range map[string]time.Time{"from": i.From, "to": i.To} {
+		if !at.IsZero() && at.Before(epoch) {
+			return query.AuditFilter{}, &huma.ErrorDetail{Message: "before 1970", Location: "query." + name}
+		}
+	}
+	if !i.From.IsZero() && !i.To.IsZero() && !i.From.Before(i.To) {
+		return query.AuditFilter{}, &huma.ErrorDetail{Message: "not before query.to", Location: "query.from"}
+	}
+	return query.AuditFilter{
+		UserID: domain.UserID(i.UserID), Username: i.User, EventType: domain.EventType(i.EventType),
+		Operation: i.Operation, Table: i.Table, Source: i.Source, IP: i.IP, From: i.From, To: i.To,
+	}, nil
 }
 
 type auditOutput struct {
@@ -36,14 +61,14 @@ type auditEntry struct {
 	CommittedAt time.Time       `json:"committedAt"`
 	Source      domain.Source   `json:"source" enum:"event,change"`
 	EventType   string          `json:"eventType,omitempty" doc:"Events only"`
-	Operation   string          `json:"operation,omitempty" enum:"INSERT,UPDATE,DELETE" doc:"Changes only"`
+	Operation   string          `json:"operation,omitempty" doc:"Changes only: INSERT, UPDATE, DELETE or the kind of a schema change"`
 	Table       string          `json:"table"`
 	UserID      *int64          `json:"userId"`
 	Username    *string         `json:"username"`
 	IP          *string         `json:"ip"`
 	Seq         *uint64         `json:"seq" doc:"Place in the user's chain of events"`
 	Old         json.RawMessage `json:"old" doc:"Row before the change: strings and nulls as they came over the wire"`
-	New         json.RawMessage `json:"new" doc:"Row after the change, or the outbox row of an event"`
+	New         json.RawMessage `json:"new" doc:"Row after the change, the outbox row of an event, or the query of a schema change"`
 	Payload     json.RawMessage `json:"payload,omitempty" doc:"Events only: what happened"`
 	Metadata    json.RawMessage `json:"metadata,omitempty" doc:"Events only: where it came from"`
 }
@@ -56,25 +81,34 @@ func registerAudit(api huma.API, config Config) {
 		if _, err := input.admin(ctx, config); err != nil {
 			return nil, err
 		}
+		filter, fault := input.filter()
+		if fault != nil {
+			return nil, huma.Error400BadRequest("validation failed", fault)
+		}
 		before, err := parseCursor(input.Cursor)
 		if err != nil {
-			return nil, huma.Error400BadRequest("cursor is not one that this service gave", &huma.ErrorDetail{
-				Message: "not a cursor", Location: "query.cursor",
+			return nil, huma.Error400BadRequest("validation failed", &huma.ErrorDetail{
+				Message: "not one that this service gave", Location: "query.cursor",
 			})
 		}
-		page, err := config.ListAudit.Handle(ctx, before, input.Limit)
+		page, err := config.ListAudit.Handle(ctx, filter, before, input.Limit)
 		if err != nil {
 			return nil, unavailable(ctx, config.Log, "read the audit log", err)
 		}
 		output := &auditOutput{CacheControl: noStore}
-		output.Body.Entries = make([]auditEntry, len(page.Entries))
-		for i, entry := range page.Entries {
-			output.Body.Entries[i] = newAuditEntry(entry)
-		}
+		output.Body.Entries = newAuditEntries(page.Entries)
 		output.Body.Next = formatCursor(page.Next)
 		output.Body.CompleteThrough = query.CompleteThroughTime(page.CompleteThrough)
 		return output, nil
 	})
+}
+
+func newAuditEntries(entries []domain.AuditEntry) []auditEntry {
+	answers := make([]auditEntry, len(entries))
+	for i, entry := range entries {
+		answers[i] = newAuditEntry(entry)
+	}
+	return answers
 }
 
 func newAuditEntry(entry domain.AuditEntry) auditEntry {
@@ -106,31 +140,4 @@ func orNil[T comparable](value T) *T {
 		return nil
 	}
 	return &value
-}
-
-func formatCursor(position *query.AuditPosition) *string {
-	if position == nil {
-		return nil
-	}
-	text, err := json.Marshal(position)
-	if err != nil {
-		panic(err) // a struct of numbers and strings has a JSON form
-	}
-	cursor := base64.RawURLEncoding.EncodeToString(text)
-	return &cursor
-}
-
-func parseCursor(cursor string) (*query.AuditPosition, error) {
-	if cursor == "" {
-		return nil, nil
-	}
-	text, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
-		return nil, err
-	}
-	var position query.AuditPosition
-	if err := json.Unmarshal(text, &position); err != nil {
-		return nil, err
-	}
-	return &position, nil
 }

@@ -11,6 +11,34 @@ import (
 	"helfy/app/command"
 )
 
+// The library makes its problems by this variable. Ours do not repeat rejected
+// values, one of which may be a password, and answer 400 to all bad input.
+func init() {
+	newError := huma.NewError
+	huma.NewError = func(status int, message string, faults ...error) huma.StatusError {
+		if status == http.StatusUnprocessableEntity {
+			status = http.StatusBadRequest
+		}
+		problem := newError(status, message, faults...)
+		if model, ok := problem.(*huma.ErrorModel); ok {
+			for _, detail := range model.Errors {
+				detail.Value = nil
+			}
+		}
+		return problem
+	}
+}
+
+// documentBadRequest makes the description say what init does.
+func documentBadRequest(_ *huma.OpenAPI, operation *huma.Operation) {
+	const wrong, right = "422", "400"
+	if response, ok := operation.Responses[wrong]; ok {
+		delete(operation.Responses, wrong)
+		operation.Responses[right] = response
+		response.Description = http.StatusText(http.StatusBadRequest)
+	}
+}
+
 // retryAfterSeconds is when a client that was sent away may try again.
 const retryAfterSeconds = "1"
 
