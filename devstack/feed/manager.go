@@ -15,6 +15,7 @@ import (
 	"helfy/devstack/feed/change"
 	"helfy/devstack/feed/changefeed"
 	"helfy/devstack/feed/sink"
+	"helfy/devstack/feed/tso"
 )
 
 const (
@@ -223,12 +224,12 @@ func (m *Manager) check(ctx context.Context, d *changefeed.Definition) error {
 // Collect gives up the changes that no changefeed needs any more, now being
 // the current TSO. It wants to be called every minute or so.
 func (m *Manager) Collect(now uint64) error {
-	keep := before(now, keepAtLeast)
+	keep := tso.Before(now, keepAtLeast)
 	for _, f := range m.all() {
 		s := f.Snapshot()
 		switch {
 		case s.State == Finished:
-		case s.State == Normal || s.State == Warning || s.Checkpoint > before(now, gcTTL):
+		case s.State == Normal || s.State == Warning || s.Checkpoint > tso.Before(now, gcTTL):
 			keep = min(keep, s.Checkpoint)
 		}
 	}
@@ -236,10 +237,4 @@ func (m *Manager) Collect(now uint64) error {
 		return nil
 	}
 	return m.changes.DropBefore(keep)
-}
-
-// before returns the TSO of d before ts.
-func before(ts uint64, d time.Duration) uint64 {
-	const tsoShift = 18
-	return ts - uint64(d.Milliseconds())<<tsoShift
 }

@@ -8,6 +8,7 @@ import (
 	"helfy/devstack/feed"
 	"helfy/devstack/feed/capture"
 	"helfy/devstack/feed/change"
+	"helfy/devstack/feed/tso"
 )
 
 const (
@@ -22,7 +23,6 @@ const (
 type pump struct {
 	db      *database
 	changes *change.Store
-	capture *capture.Capture
 	feeds   *feed.Manager
 }
 
@@ -70,7 +70,7 @@ func (p *pump) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.capture.Settle(ctx, p.db.storage(), now)
+	return capture.Settle(ctx, p.changes, p.db.storage(), now)
 }
 
 func (p *pump) collect(ctx context.Context) error {
@@ -103,10 +103,10 @@ func waitForClock(ctx context.Context, db *database, newest uint64) (uint64, err
 		if err != nil || now > newest {
 			return now, err
 		}
-		behind := timeOf(newest).Sub(timeOf(now))
+		behind := tso.Time(newest).Sub(tso.Time(now))
 		if behind > patience {
 			return 0, fmt.Errorf("the clock is %s behind the newest change, of %s: set it right, or the order of changes would break",
-				behind.Round(time.Millisecond), timeOf(newest).UTC().Format(time.RFC3339Nano))
+				behind.Round(time.Millisecond), tso.Time(newest).Format(time.RFC3339Nano))
 		}
 		select {
 		case <-ctx.Done():
@@ -114,9 +114,4 @@ func waitForClock(ctx context.Context, db *database, newest uint64) (uint64, err
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-func timeOf(ts uint64) time.Time {
-	const tsoShift = 18
-	return time.UnixMilli(int64(ts >> tsoShift))
 }

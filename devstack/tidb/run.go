@@ -47,14 +47,15 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := configure(cfg); err != nil {
 		return err
 	}
-	changes, err := change.Open(filepath.Join(cfg.DataDir, "feed"))
+	c := &capture.Capture{}
+	db, err := openDatabase(cfg.DataDir, c.Wrap)
 	if err != nil {
 		return err
 	}
-	c := capture.New(changes)
-	db, err := openDatabase(cfg.DataDir, c.Wrap)
+	// TiDB's storage has locked the folder by now.
+	changes, err := change.Open(filepath.Join(cfg.DataDir, "feed"))
 	if err != nil {
-		return errors.Join(err, changes.Close())
+		return errors.Join(err, db.close())
 	}
 	err = serve(ctx, cfg, db, changes, c)
 	return errors.Join(err, db.close(), changes.Close())
@@ -71,7 +72,7 @@ func serve(ctx context.Context, cfg Config, db *database, changes *change.Store,
 	if err := db.bootstrap(); err != nil {
 		return err
 	}
-	c.Begin(db.schema)
+	c.Begin(changes, db.schema)
 
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.TiCDCPort)))
 	if err != nil {
@@ -79,7 +80,7 @@ func serve(ctx context.Context, cfg Config, db *database, changes *change.Store,
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	pumpCtx, stopPump := context.WithCancel(context.WithoutCancel(ctx))
-	pump := &pump{db: db, changes: changes, capture: c, feeds: feeds}
+	pump := &pump{db: db, changes: changes, feeds: feeds}
 	g.Go(func() error { return pump.run(pumpCtx) })
 	feeds.Start()
 	server := &http.Server{Handler: api.Handler(feeds), ReadHeaderTimeout: 10 * time.Second}

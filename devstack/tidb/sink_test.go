@@ -190,3 +190,16 @@ func TestClockThatWentBackIsRefused(t *testing.T) {
 		t.Errorf("ended with %v: %s", err, s.errors.String())
 	}
 }
+
+func TestSecondInstanceIsRefused(t *testing.T) {
+	s := newServer(t)
+	db := open(t, s.sqlPort)
+	second := &server{dir: s.dir, sqlPort: freePort(), ticdcPort: freePort()}
+	second.start(t)
+	defer second.kill()
+	if err := second.process.Wait(); err == nil || !strings.Contains(second.errors.String(), "Another process is using") {
+		t.Errorf("ended with %v: %s", err, second.errors.String())
+	}
+	second.process = nil
+	mustExec(t, db, "CREATE DATABASE untouched")
+}

@@ -5,6 +5,7 @@ import (
 
 	"helfy/devstack/feed"
 	"helfy/devstack/feed/changefeed"
+	"helfy/devstack/feed/tso"
 )
 
 // info is TiCDC's ChangeFeedInfo.
@@ -82,6 +83,5 @@ func newStatus(s feed.Snapshot) status {
 
 // timeOf renders the physical part of a TSO as TiCDC does.
 func timeOf(ts uint64) string {
-	const tsoShift = 18
-	return time.UnixMilli(int64(ts >> tsoShift)).UTC().Format("2006-01-02 15:04:05.000")
+	return tso.Time(ts).Format("2006-01-02 15:04:05.000")
 }

@@ -19,21 +19,22 @@ import (
 
 // Capture records the row changes that pass through the clients it wraps. It
 // is safe for concurrent use.
-type Capture struct {
+type Capture struct{ target atomic.Pointer[target] }
+
+type target struct {
 	store   *change.Store
-	schemas atomic.Pointer[Schemas]
+	schemas Schemas
 }
 
 // Schemas returns the reference with which rows of a table can be decoded, by
 // the table's physical ID; 0 for a table that is not fed.
 type Schemas func(tableID int64) (uint64, error)
 
-// New records into store.
-func New(store *change.Store) *Capture { return &Capture{store: store} }
-
-// Begin starts recording. Before it, while TiDB starts, user tables are not
-// written to.
-func (c *Capture) Begin(schemas Schemas) { c.schemas.Store(&schemas) }
+// Begin starts recording into store. Before it, while TiDB starts, user tables
+// are not written to.
+func (c *Capture) Begin(store *change.Store, schemas Schemas) {
+	c.target.Store(&target{store: store, schemas: schemas})
+}
 
 // Wrap returns the client that TiDB is to use instead of inner.
 func (c *Capture) Wrap(inner tikv.Client) tikv.Client {
@@ -49,12 +50,16 @@ type client struct {
 // recorded before TiDB hears of the success, hence before it can commit, and
 // an attempt to commit before it is made.
 func (c *client) SendRequest(ctx context.Context, addr string, req *tikvrpc.Request, timeout time.Duration) (*tikvrpc.Response, error) {
+	to := c.capture.target.Load()
+	if to == nil {
+		return c.Client.SendRequest(ctx, addr, req, timeout)
+	}
 	switch req.Type {
 	case tikvrpc.CmdPrewrite:
 		plain(req.Prewrite())
 	case tikvrpc.CmdCommit:
 		commit := req.Commit()
-		if err := c.capture.store.Committing(commit.StartVersion, commit.CommitVersion, commit.Keys); err != nil {
+		if err := to.store.Committing(commit.StartVersion, commit.CommitVersion, commit.Keys); err != nil {
 			return nil, err
 		}
 	case tikvrpc.CmdFlush:
@@ -70,15 +75,15 @@ func (c *client) SendRequest(ctx context.Context, addr string, req *tikvrpc.Requ
 	switch answer := resp.Resp.(type) {
 	case *kvrpcpb.PrewriteResponse:
 		if len(answer.Errors) == 0 && answer.RegionError == nil {
-			err = c.prewritten(ctx, addr, req.Prewrite())
+			err = c.prewritten(ctx, to, addr, req.Prewrite())
 		}
 	case *kvrpcpb.CommitResponse:
 		if commit := req.Commit(); answer.Error == nil && answer.RegionError == nil {
-			c.capture.store.Committed(commit.StartVersion, commit.CommitVersion, commit.Keys)
+			to.store.Committed(commit.StartVersion, commit.CommitVersion, commit.Keys)
 		}
 	case *kvrpcpb.BatchRollbackResponse:
 		if rollback := req.BatchRollback(); answer.Error == nil && answer.RegionError == nil {
-			c.capture.store.RolledBack(rollback.StartVersion, rollback.Keys)
+			to.store.RolledBack(rollback.StartVersion, rollback.Keys)
 		}
 	}
 	return resp, err
@@ -93,10 +98,10 @@ func plain(req *kvrpcpb.PrewriteRequest) {
 
 // prewritten records the rows and what they were before: as the transaction
 // has locked them, that is what is committed now.
-func (c *client) prewritten(ctx context.Context, addr string, req *kvrpcpb.PrewriteRequest) error {
+func (c *client) prewritten(ctx context.Context, to *target, addr string, req *kvrpcpb.PrewriteRequest) error {
 	txn := &change.Txn{StartTs: req.StartVersion, Primary: req.PrimaryLock}
 	var err error
-	if txn.Mutations, err = c.capture.rows(req.Mutations); err != nil || len(txn.Mutations) == 0 {
+	if txn.Mutations, err = to.rows(req.Mutations); err != nil || len(txn.Mutations) == 0 {
 		return err
 	}
 	before, err := c.before(ctx, addr, req, txn.Mutations)
@@ -106,21 +111,17 @@ func (c *client) prewritten(ctx context.Context, addr string, req *kvrpcpb.Prewr
 	for i := range txn.Mutations {
 		txn.Mutations[i].Old = before[string(txn.Mutations[i].Key)]
 	}
-	return c.capture.store.Prewritten(txn)
+	return to.store.Prewritten(txn)
 }
 
 // rows leaves out locks, checks, indexes, metadata and tables that are not fed.
-func (c *Capture) rows(mutations []*kvrpcpb.Mutation) ([]change.Mutation, error) {
-	schemas := c.schemas.Load()
-	if schemas == nil {
-		return nil, nil
-	}
+func (to *target) rows(mutations []*kvrpcpb.Mutation) ([]change.Mutation, error) {
 	var rows []change.Mutation
 	for _, m := range mutations {
 		if !isWrite(m.Op) || !tablecodec.IsRecordKey(m.Key) {
 			continue
 		}
-		schema, err := (*schemas)(tablecodec.DecodeTableID(m.Key))
+		schema, err := to.schemas(tablecodec.DecodeTableID(m.Key))
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,8 @@ import (
 	"github.com/pingcap/kvproto/pkg/kvrpcpb"
 	"github.com/tikv/client-go/v2/tikv"
 	"github.com/tikv/client-go/v2/tikvrpc"
+
+	"helfy/devstack/feed/change"
 )
 
 // A transaction is looked up in the store when its outcome has not been seen
@@ -23,8 +25,8 @@ const (
 // was resolved by others, or was given up by its client, holds back the rest.
 // now is the current TSO; locks that have expired by then are rolled back,
 // as any reader would do.
-func (c *Capture) Settle(ctx context.Context, s Storage, now uint64) error {
-	for _, txn := range c.store.Undecided(overdue) {
+func Settle(ctx context.Context, store *change.Store, s Storage, now uint64) error {
+	for _, txn := range store.Undecided(overdue) {
 		answer, err := status(ctx, s, &kvrpcpb.CheckTxnStatusRequest{
 			PrimaryKey: txn.Primary, LockTs: txn.StartTs, CurrentTs: now,
 			CallerStartTs: math.MaxUint64, RollbackIfNotExist: txn.Open > orphaned,
@@ -38,9 +40,9 @@ func (c *Capture) Settle(ctx context.Context, s Storage, now uint64) error {
 		case answer.Error != nil:
 			return fmt.Errorf("settle transaction %d: %v", txn.StartTs, answer.Error)
 		case answer.CommitVersion > 0:
-			c.store.Committed(txn.StartTs, answer.CommitVersion, primary)
+			store.Committed(txn.StartTs, answer.CommitVersion, primary)
 		default:
-			c.store.RolledBack(txn.StartTs, primary)
+			store.RolledBack(txn.StartTs, primary)
 		}
 	}
 	return nil

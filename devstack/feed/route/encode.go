@@ -6,10 +6,8 @@ import (
 	"helfy/canaljson"
 	"helfy/devstack/feed/changefeed"
 	"helfy/devstack/feed/row"
+	"helfy/devstack/feed/tso"
 )
-
-// tsoShift is the number of a TSO's low bits that count within a millisecond.
-const tsoShift = 18
 
 // Encoder writes the rows as Canal-JSON.
 type Encoder struct {
@@ -50,7 +48,7 @@ func (enc *Encoder) change(e *row.Event, now time.Time) *canaljson.Change {
 	c := &canaljson.Change{
 		Database: e.Table.Schema, Table: e.Table.Name, PrimaryKey: []string{},
 		Operation:    canaljson.Update,
-		CommitMillis: int64(e.CommitTs >> tsoShift), EncodedMillis: now.UnixMilli(),
+		CommitMillis: tso.Millis(e.CommitTs), EncodedMillis: now.UnixMilli(),
 		Old: cells(e.Table, e.Old), New: cells(e.Table, e.New),
 	}
 	switch {
@@ -119,6 +117,6 @@ func (enc *Encoder) Watermark(ts uint64, now time.Time) ([]byte, error) {
 		return nil, nil
 	}
 	return canaljson.Encode(&canaljson.Watermark{
-		Ts: ts, CommitMillis: int64(ts >> tsoShift), EncodedMillis: now.UnixMilli(),
+		Ts: ts, CommitMillis: tso.Millis(ts), EncodedMillis: now.UnixMilli(),
 	})
 }
