@@ -363,7 +363,7 @@ func TestAMigrationThatWasInterruptedRunsAgain(t *testing.T) {
 
 func TestAChangefeedThatDiffersIsNamed(t *testing.T) {
 	config := stack.New(t)
-	config.EventsTopic = config.EventsTopic + "-other"
+	config.EventsTopic += "-other"
 	_, _, err := config.EnsureChangefeed(t.Context())
 	if err == nil {
 		t.Fatal("want an error")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -34,7 +35,7 @@ func (b Brokers) EnsureTopics(ctx context.Context, topics ...Topic) (created []s
 	err = b.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
 		var faults []error
 		for _, topic := range topics {
-			made, err := ensureTopic(admin, topic)
+			made, err := ensureTopic(ctx, admin, topic)
 			if made {
 				created = append(created, topic.Name)
 			}
@@ -45,7 +46,7 @@ func (b Brokers) EnsureTopics(ctx context.Context, topics ...Topic) (created []s
 	return created, err
 }
 
-func ensureTopic(admin sarama.ClusterAdmin, topic Topic) (created bool, err error) {
+func ensureTopic(ctx context.Context, admin sarama.ClusterAdmin, topic Topic) (created bool, err error) {
 	settings := make(map[string]*string, len(topicConfig))
 	for name, value := range topicConfig {
 		settings[name] = &value
@@ -54,12 +55,34 @@ func ensureTopic(admin sarama.ClusterAdmin, topic Topic) (created bool, err erro
 		NumPartitions: int32(topic.Partitions), ReplicationFactor: int16(topic.Replication), ConfigEntries: settings,
 	}, false)
 	if err == nil {
-		return true, nil
+		return true, awaitTopic(ctx, admin, topic)
 	}
 	if !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 		return false, fmt.Errorf("create topic %s: %w", topic.Name, err)
 	}
 	return false, checkTopic(admin, topic)
+}
+
+// visibleTimeout bounds the wait for a new topic.
+const visibleTimeout = 10 * time.Second
+
+// awaitTopic waits until a topic that was just created can be used: Kafka
+// answers when its controller knows the topic, and the broker learns of it
+// some milliseconds later.
+func awaitTopic(ctx context.Context, admin sarama.ClusterAdmin, topic Topic) error {
+	ctx, cancel := context.WithTimeout(ctx, visibleTimeout)
+	defer cancel()
+	for {
+		_, err := describe(admin, topic.Name)
+		if !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+			return err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
 }
 
 func checkTopic(admin sarama.ClusterAdmin, topic Topic) error {

@@ -16,7 +16,7 @@ import (
 
 func TestConcurrentWritersKeepTheOrderOfEachRow(t *testing.T) {
 	const writers, transactions, rows = 8, 150, 20
-	db, kafka := feedOf(t, "writers", nil, "CREATE TABLE {db}.t (id INT PRIMARY KEY, n INT NOT NULL)")
+	db, kafka := feedOf(t, "writers", "CREATE TABLE {db}.t (id INT PRIMARY KEY, n INT NOT NULL)")
 	for i := range rows {
 		mustExec(t, db, "INSERT INTO writers.t VALUES (?, 0)", i)
 	}
@@ -67,7 +67,7 @@ func TestConcurrentWritersKeepTheOrderOfEachRow(t *testing.T) {
 
 // What fails must not hold back what succeeds.
 func TestFailedTransactionsDoNotStall(t *testing.T) {
-	db, kafka := feedOf(t, "failing", nil, "CREATE TABLE {db}.t (id INT PRIMARY KEY, v INT UNIQUE, w INT DEFAULT 0)")
+	db, kafka := feedOf(t, "failing", "CREATE TABLE {db}.t (id INT PRIMARY KEY, v INT UNIQUE, w INT DEFAULT 0)")
 	mustExec(t, db, "INSERT INTO failing.t (id, v) VALUES (1, 1), (2, 2)")
 
 	tx, err := db.BeginTx(t.Context(), nil)

@@ -23,7 +23,7 @@ func inTx(t *testing.T, db *sql.DB, statements ...string) {
 }
 
 func TestTransactionIsSentAsItsNetEffect(t *testing.T) {
-	db, kafka := feedOf(t, "net_effect", nil, "CREATE TABLE {db}.t (id INT PRIMARY KEY, v INT)")
+	db, kafka := feedOf(t, "net_effect", "CREATE TABLE {db}.t (id INT PRIMARY KEY, v INT)")
 	inTx(t, db, "INSERT INTO net_effect.t VALUES (1, 1), (2, 2)", "DELETE FROM net_effect.t WHERE id = 1",
 		"UPDATE net_effect.t SET v = 3 WHERE id = 2", "UPDATE net_effect.t SET v = 4 WHERE id = 2")
 	inTx(t, db, "UPDATE net_effect.t SET v = 5 WHERE id = 2", "UPDATE net_effect.t SET v = 6 WHERE id = 2")
@@ -36,7 +36,7 @@ func TestTransactionIsSentAsItsNetEffect(t *testing.T) {
 }
 
 func TestChangeOfAKeyIsADeleteAndAnInsertAtOneCommit(t *testing.T) {
-	db, kafka := feedOf(t, "key_change", nil,
+	db, kafka := feedOf(t, "key_change",
 		"CREATE TABLE {db}.t (id INT PRIMARY KEY, u INT NULL UNIQUE, v INT)",
 		"CREATE TABLE {db}.multi (a INT, b INT, v INT, PRIMARY KEY (a), UNIQUE KEY ab (b, v))")
 	mustExec(t, db, "INSERT INTO key_change.t VALUES (1, 1, 1), (2, 2, 2)")
@@ -61,7 +61,7 @@ func TestChangeOfAKeyIsADeleteAndAnInsertAtOneCommit(t *testing.T) {
 }
 
 func TestEveryKindOfKeyAndColumnDecodes(t *testing.T) {
-	db, kafka := feedOf(t, "kinds", nil,
+	db, kafka := feedOf(t, "kinds",
 		"CREATE TABLE {db}.clustered (a VARCHAR(10) COLLATE utf8mb4_general_ci, b DATETIME(3), v INT, PRIMARY KEY (b, a) CLUSTERED)",
 		"CREATE TABLE {db}.nonclustered (a VARCHAR(10), v INT, PRIMARY KEY (a) NONCLUSTERED)",
 		"CREATE TABLE {db}.uniq (a INT NOT NULL, v INT, UNIQUE KEY (a))",
@@ -93,7 +93,7 @@ func TestEveryKindOfKeyAndColumnDecodes(t *testing.T) {
 }
 
 func TestRowsAroundOnlineDDLDecode(t *testing.T) {
-	db, kafka := feedOf(t, "ddl", nil, "CREATE TABLE {db}.t (id INT PRIMARY KEY, a INT)")
+	db, kafka := feedOf(t, "ddl", "CREATE TABLE {db}.t (id INT PRIMARY KEY, a INT)")
 	for _, s := range []string{
 		"INSERT INTO ddl.t VALUES (1, 1)",
 		"ALTER TABLE ddl.t ADD COLUMN b VARCHAR(5) NOT NULL DEFAULT 'x' AFTER id, ADD COLUMN c TIMESTAMP NULL",
@@ -132,7 +132,7 @@ func TestRowsAroundOnlineDDLDecode(t *testing.T) {
 }
 
 func TestOptimisticAndAsyncCommitTransactionsAreCaptured(t *testing.T) {
-	db, kafka := feedOf(t, "modes", nil, "CREATE TABLE {db}.t (id INT PRIMARY KEY)")
+	db, kafka := feedOf(t, "modes", "CREATE TABLE {db}.t (id INT PRIMARY KEY)")
 	conn, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestOptimisticAndAsyncCommitTransactionsAreCaptured(t *testing.T) {
 // keys are committed later than its primary.
 func TestLargeTransactionIsWhole(t *testing.T) {
 	const rows = 3000
-	db, kafka := feedOf(t, "large", nil, "CREATE TABLE {db}.t (id INT PRIMARY KEY, v VARCHAR(200))")
+	db, kafka := feedOf(t, "large", "CREATE TABLE {db}.t (id INT PRIMARY KEY, v VARCHAR(200))")
 	insert := "INSERT INTO large.t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i, REPEAT('x', 150) FROM n"
 	conn, err := db.Conn(t.Context())
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // A change reaches a consumer within milliseconds of its commit.
 func TestLatencyAndThroughput(t *testing.T) {
 	const single, writers, each = 500, 8, 500
-	db, kafka := feedOf(t, "speed", nil, "CREATE TABLE {db}.t (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(100))")
+	db, kafka := feedOf(t, "speed", "CREATE TABLE {db}.t (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(100))")
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	arrivals := make(chan time.Time, single+writers*each)

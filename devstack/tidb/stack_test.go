@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -182,8 +181,8 @@ func change(t *testing.T, r *kgo.Record) *canaljson.Change {
 }
 
 // feedOf makes a database with the tables and a changefeed that feeds it to
-// the topic of the same name, one partition unless config says otherwise.
-func feedOf(t *testing.T, database string, config map[string]any, ddl ...string) (*sql.DB, *consumer) {
+// the topic of the same name, one partition.
+func feedOf(t *testing.T, database string, ddl ...string) (*sql.DB, *consumer) {
 	t.Helper()
 	kafka := newKafka(t, 1, database)
 	db := open(t, sqlPort)
@@ -192,7 +191,6 @@ func feedOf(t *testing.T, database string, config map[string]any, ddl ...string)
 		mustExec(t, db, strings.ReplaceAll(statement, "{db}", database))
 	}
 	replica := map[string]any{"filter": map[string]any{"rules": []string{database + ".*"}}}
-	maps.Copy(replica, config)
 	id := strings.ReplaceAll(database, "_", "-")
 	api.create(t, map[string]any{
 		"changefeed_id": id, "sink_uri": sinkURI(kafka, database, "enable-tidb-extension=true"), "replica_config": replica,

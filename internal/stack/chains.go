@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -13,12 +14,11 @@ import (
 // it: a link that is missing, does not follow the one before or is not
 // genuine, and a head that is not the last link.
 func CheckChains(ctx context.Context, db *sql.DB, keyFile string) ([]string, error) {
-	file, err := os.Open(keyFile)
+	keys, err := os.ReadFile(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	keyring, err := domain.ReadKeyring(file)
+	keyring, err := domain.ReadKeyring(bytes.NewReader(keys))
 	if err != nil {
 		return nil, err
 	}

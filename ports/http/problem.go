@@ -46,12 +46,13 @@ const retryAfterSeconds = "1"
 // busy, or the database away. The cause is logged, not told.
 func unavailable(ctx context.Context, log *slog.Logger, doing string, cause error) error {
 	detail := "the service cannot do this at the moment"
-	if errors.Is(cause, command.ErrBusy) {
+	switch {
+	case errors.Is(cause, command.ErrBusy):
 		detail = command.ErrBusy.Error()
 		log.DebugContext(ctx, "busy", "doing", doing)
-	} else if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
 		log.DebugContext(ctx, "client left", "doing", doing, "error", cause)
-	} else {
+	default:
 		log.ErrorContext(ctx, "request failed", "doing", doing, "error", cause, "requestId", originOf(ctx).RequestID)
 	}
 	return huma.ErrorWithHeaders(

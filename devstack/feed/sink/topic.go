@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -84,14 +85,14 @@ func (p *Producer) lookUp(ctx context.Context, name string) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, t := range resp.Topics {
-		err := kerr.ErrorForCode(t.ErrorCode)
-		if err == kerr.UnknownTopicOrPartition {
-			return 0, nil
-		}
-		return int32(len(t.Partitions)), err
+	if len(resp.Topics) != 1 {
+		return 0, fmt.Errorf("got %d answers", len(resp.Topics))
 	}
-	return 0, nil
+	t := resp.Topics[0]
+	if err = kerr.ErrorForCode(t.ErrorCode); errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return 0, nil
+	}
+	return int32(len(t.Partitions)), err
 }
 
 func (p *Producer) create(ctx context.Context, name string) (int32, error) {
