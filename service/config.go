@@ -37,7 +37,7 @@ type Config struct {
 	KafkaReplication int      `env:"KAFKA_REPLICATION" envDefault:"1" doc:"replicas of each partition"`
 	ChangesTopic     string   `env:"KAFKA_CHANGES_TOPIC" envDefault:"tidb-cdc-events" doc:"topic of the changes of users"`
 	EventsTopic      string   `env:"KAFKA_EVENTS_TOPIC" envDefault:"user-events" doc:"topic of the events"`
-	ConsumerGroup    string   `env:"KAFKA_CONSUMER_GROUP" envDefault:"helfy-audit" doc:"prefix of the names of the audit projection's consumer groups"`
+	ConsumerGroup    string   `env:"KAFKA_CONSUMER_GROUP" envDefault:"helfy-audit" doc:"prefix of the names of the consumer groups"`
 
 	TiCDCURL          string   `env:"TICDC_URL" envDefault:"http://127.0.0.1:8300" doc:"TiCDC's HTTP API"`
 	ChangefeedID      string   `env:"CHANGEFEED_ID" envDefault:"helfy" doc:"changefeed's id"`

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,12 +20,11 @@ import (
 	"helfy/app/command"
 	"helfy/app/query"
 	"helfy/domain"
-	"helfy/ports/events"
 	httpport "helfy/ports/http"
 )
 
-// consumerConns is the size of the consumers' pool: a flush at a time and a
-// look at the checkpoints.
+// consumerConns is the size of the pool that the consumers share: each has a
+// flush at a time, and a look at its checkpoints now and then.
 const consumerConns = 4
 
 // The bounds of a connection: a slow or silent client holds it no longer.
@@ -80,7 +80,11 @@ func (c Config) Consume(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	c.newAuditConsumer(db, log).Run(ctx)
+	var running sync.WaitGroup
+	for _, consumer := range c.consumers(db, log) {
+		running.Go(func() { consumer.Run(ctx) })
+	}
+	running.Wait()
 	return nil
 }
 
@@ -107,12 +111,6 @@ func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger
 		TrustedProxies:  c.TrustedProxies,
 		Log:             log,
 	}), nil
-}
-
-func (c Config) newAuditConsumer(db *sql.DB, log *slog.Logger) *events.AuditConsumer {
-	return events.NewAuditConsumer(events.AuditConfig{
-		Group: c.ConsumerGroup, Database: c.TiDBDatabase, ChangesTopic: c.ChangesTopic, EventsTopic: c.EventsTopic,
-	}, kafka.Brokers(c.KafkaBrokers), tidb.NewAuditStore(db), log)
 }
 
 // serve answers requests until ctx ends, then finishes those under way.

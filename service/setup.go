@@ -10,6 +10,7 @@ import (
 	"helfy/adapters/ticdc"
 	"helfy/adapters/tidb"
 	"helfy/app/command"
+	"helfy/app/query"
 	"helfy/domain"
 	"helfy/migrations"
 )
@@ -18,6 +19,17 @@ import (
 // that it ran.
 func (c Config) Migrate(ctx context.Context) ([]string, error) {
 	return tidb.Migrate(ctx, c.tidb(), migrations.FS)
+}
+
+// MigrateDown takes the newest migration back and returns its file, empty if
+// there is none left.
+func (c Config) MigrateDown(ctx context.Context) (string, error) {
+	return tidb.MigrateDown(ctx, c.tidb(), migrations.FS)
+}
+
+// Migrations returns every migration, in order.
+func (c Config) Migrations(ctx context.Context) ([]tidb.Migration, error) {
+	return tidb.Migrations(ctx, c.tidb(), migrations.FS)
 }
 
 // EnsureTopics creates the topics that are missing, returns their names, and
@@ -38,6 +50,32 @@ func (c Config) EnsureChangefeed(ctx context.Context) (created bool, state strin
 		Partitions: c.KafkaPartitions, Replication: c.KafkaReplication, Brokers: c.ChangefeedBrokers,
 	})
 	return created, status.State, err
+}
+
+// ChangefeedStatus returns how the changefeed is doing.
+func (c Config) ChangefeedStatus(ctx context.Context) (ticdc.Status, error) {
+	return ticdc.NewClient(c.TiCDCURL).Status(ctx, c.ChangefeedID)
+}
+
+// PauseChangefeed stops the changefeed until it is resumed.
+func (c Config) PauseChangefeed(ctx context.Context) error {
+	return ticdc.NewClient(c.TiCDCURL).Pause(ctx, c.ChangefeedID)
+}
+
+// ResumeChangefeed lets a paused or failed changefeed go on from where it
+// stopped.
+func (c Config) ResumeChangefeed(ctx context.Context) error {
+	return ticdc.NewClient(c.TiCDCURL).Resume(ctx, c.ChangefeedID)
+}
+
+// ListUsers returns all users by id.
+func (c Config) ListUsers(ctx context.Context) (users []query.User, err error) {
+	db, err := tidb.Open(c.tidb())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return tidb.NewUserList(db).Users(ctx)
 }
 
 // CreateUser makes a user and returns its id.

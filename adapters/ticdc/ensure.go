@@ -72,17 +72,19 @@ func check(feed Changefeed, found *details) error {
 	for _, difference := range differences {
 		faults = append(faults, fmt.Errorf("%w: %s: %s", ErrChangefeedDiffers, feed.ID, difference))
 	}
-	if found.State != "normal" && found.State != "warning" {
-		faults = append(faults, stateError(feed.ID, found.Status))
-	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, found.Fault(feed.ID))...)
 }
 
-func stateError(id string, status Status) error {
-	if status.Error != nil {
-		return fmt.Errorf("changefeed %s is %s: %s", id, status.State, status.Error.Message)
+// Fault returns what keeps the changefeed from running, nil if it runs.
+func (s Status) Fault(id string) error {
+	switch {
+	case s.State == "normal" || s.State == "warning":
+		return nil
+	case s.Error != nil:
+		return fmt.Errorf("changefeed %s is %s: %s", id, s.State, s.Error.Message)
+	default:
+		return fmt.Errorf("changefeed %s is %s", id, s.State)
 	}
-	return fmt.Errorf("changefeed %s is %s", id, status.State)
 }
 
 // sinkOf returns the part of a sink URI that says where messages go and how

@@ -20,6 +20,13 @@ const migrationTimeout = time.Hour
 // migrationLockSeconds is how long Migrate waits for another one to finish.
 const migrationLockSeconds = 60
 
+// Migration is one step of the schema.
+type Migration struct {
+	File string
+	// AppliedAt is zero for one that is due.
+	AppliedAt time.Time
+}
+
 // Migrate creates the configured database if it is missing and brings its
 // schema up to date. It returns the files that it ran. Several processes may
 // call it at once: one works, the others wait.
@@ -34,32 +41,65 @@ func Migrate(ctx context.Context, cfg Config, files fs.FS) (applied []string, er
 	if _, err := server.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+name); err != nil {
 		return nil, fmt.Errorf("create database %s: %w", cfg.Database, err)
 	}
-	unlock, err := lockMigrations(ctx, server, cfg.Database)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	return migrateUp(ctx, cfg, files)
+	err = withMigrations(ctx, cfg, files, func(provider *goose.Provider) error {
+		results, err := provider.Up(ctx)
+		for _, result := range results {
+			applied = append(applied, result.Source.Path)
+		}
+		return err
+	})
+	return applied, err
 }
 
-func migrateUp(ctx context.Context, cfg Config, files fs.FS) (applied []string, err error) {
+// MigrateDown takes the newest migration back and returns its file, empty if
+// there is none left.
+func MigrateDown(ctx context.Context, cfg Config, files fs.FS) (file string, err error) {
+	err = withMigrations(ctx, cfg, files, func(provider *goose.Provider) error {
+		result, err := provider.Down(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil
+		}
+		if err == nil {
+			file = result.Source.Path
+		}
+		return err
+	})
+	return file, err
+}
+
+// Migrations returns every migration, in order.
+func Migrations(ctx context.Context, cfg Config, files fs.FS) (migrations []Migration, err error) {
+	err = withMigrations(ctx, cfg, files, func(provider *goose.Provider) error {
+		states, err := provider.Status(ctx)
+		for _, state := range states {
+			migrations = append(migrations, Migration{File: state.Source.Path, AppliedAt: state.AppliedAt})
+		}
+		return err
+	})
+	return migrations, err
+}
+
+// withMigrations runs work on the database's migrations while no other
+// process does.
+func withMigrations(ctx context.Context, cfg Config, files fs.FS, work func(*goose.Provider) error) (err error) {
 	db, err := open(cfg, cfg.Database, migrationTimeout)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	unlock, err := lockMigrations(ctx, db, cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	provider, err := goose.NewProvider(goose.DialectTiDB, db, files)
 	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
+		return fmt.Errorf("read migrations: %w", err)
 	}
-	results, err := provider.Up(ctx)
-	for _, result := range results {
-		applied = append(applied, result.Source.Path)
+	if err := work(provider); err != nil {
+		return fmt.Errorf("migrate %s: %w", cfg.Database, err)
 	}
-	if err != nil {
-		return applied, fmt.Errorf("migrate %s: %w", cfg.Database, err)
-	}
-	return applied, nil
+	return nil
 }
 
 // lockMigrations takes a lock that ends with its connection, so that a killed

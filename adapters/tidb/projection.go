@@ -16,17 +16,23 @@ type ProjectionStore[R any] struct {
 	db         *sql.DB
 	name       string
 	generation int
-	// insert writes rows; a row that is there already must stay as it is.
-	insert func(ctx context.Context, tx *sql.Tx, rows []R) error
+	insert     func(ctx context.Context, tx *sql.Tx, rows []R) error
 }
 
 var _ projection.Store[domain.AuditEntry] = (*ProjectionStore[domain.AuditEntry])(nil)
 
+// NewProjectionStore returns the store of a generation of a projection in db.
+// insert writes the rows of a flush in its transaction; it may be called
+// again for rows that are there already, which must change nothing.
+func NewProjectionStore[R any](
+	db *sql.DB, name string, generation int, insert func(ctx context.Context, tx *sql.Tx, rows []R) error,
+) *ProjectionStore[R] {
+	return &ProjectionStore[R]{db: db, name: name, generation: generation, insert: insert}
+}
+
 // NewAuditStore returns the store of the audit projection in db.
 func NewAuditStore(db *sql.DB) *ProjectionStore[domain.AuditEntry] {
-	return &ProjectionStore[domain.AuditEntry]{
-		db: db, name: projection.AuditName, generation: projection.FirstGeneration, insert: insertAuditEntries,
-	}
+	return NewProjectionStore(db, projection.AuditName, projection.FirstGeneration, insertAuditEntries)
 }
 
 // partitionKey names one partition of one topic.

@@ -46,8 +46,6 @@ func (a Audit) Project(record Record, message canaljson.Message) ([]domain.Audit
 		return a.projectChange(record, m)
 	case *canaljson.DDL:
 		return projectDDL(record, m)
-	case *canaljson.Unsupported:
-		return nil, fmt.Errorf("unsupported message: %s", m.Reason)
 	default:
 		return nil, nil
 	}

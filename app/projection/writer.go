@@ -11,9 +11,9 @@ import (
 
 // Projection is a pure function of messages.
 type Projection[R any] interface {
-	// Project returns the rows that a message stands for, or an error that
-	// says why the message cannot be understood. It must depend on nothing
-	// but its arguments.
+	// Project returns the rows that a *canaljson.Change or a *canaljson.DDL
+	// stands for, or an error that says why it cannot be understood. It must
+	// depend on nothing but its arguments.
 	Project(record Record, message canaljson.Message) ([]R, error)
 }
 
@@ -112,8 +112,12 @@ func (w *Writer[R]) project(record Record) (canaljson.Message, Item[R]) {
 		item.DeadLetter = err.Error()
 		return nil, item
 	}
-	if watermark, ok := message.(*canaljson.Watermark); ok {
-		item.Watermark = watermark.Ts
+	switch m := message.(type) {
+	case *canaljson.Watermark:
+		item.Watermark = m.Ts
+		return message, item
+	case *canaljson.Unsupported:
+		item.DeadLetter = "unsupported message: " + m.Reason
 		return message, item
 	}
 	item.Rows, err = w.projection.Project(record, message)

@@ -2,12 +2,58 @@ package cli
 
 import (
 	"strings"
+	"time"
 
+	"helfy/domain"
 	"helfy/service"
 )
 
 type migrateCommands struct {
-	Up migrateUp `cmd:"" help:"Create the database if it is missing and run the migrations that are due."`
+	Up     migrateUp     `cmd:"" help:"Create the database if it is missing and run the migrations that are due."`
+	Down   migrateDown   `cmd:"" help:"Take the newest migration back, with the data in its tables."`
+	Status migrateStatus `cmd:"" help:"List the migrations and when they ran."`
+}
+
+type migrateDown struct{}
+
+// Run implements the command.
+func (migrateDown) Run(s session) error {
+	config, err := service.ReadConfig(false)
+	if err != nil {
+		return err
+	}
+	file, err := config.MigrateDown(s.ctx)
+	if err != nil {
+		return err
+	}
+	if file == "" {
+		return s.say("database %s: no migration is left", config.TiDBDatabase)
+	}
+	return s.say("database %s: took %s back", config.TiDBDatabase, file)
+}
+
+type migrateStatus struct{}
+
+// Run implements the command.
+func (migrateStatus) Run(s session) error {
+	config, err := service.ReadConfig(false)
+	if err != nil {
+		return err
+	}
+	migrations, err := config.Migrations(s.ctx)
+	if err != nil {
+		return err
+	}
+	for _, migration := range migrations {
+		state := "due"
+		if !migration.AppliedAt.IsZero() {
+			state = "ran at " + migration.AppliedAt.Format(time.RFC3339)
+		}
+		if err := s.say("%s  %s", migration.File, state); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type migrateUp struct{}
@@ -52,6 +98,56 @@ func (topicsEnsure) Run(s session) error {
 
 type changefeedCommand struct {
 	Ensure changefeedEnsure `cmd:"" help:"Create the changefeed if it is missing; one that differs is an error."`
+	Status changefeedStatus `cmd:"" help:"Tell how the changefeed is doing; one that does not run is an error."`
+	Pause  changefeedPause  `cmd:"" help:"Stop the changefeed until it is resumed."`
+	Resume changefeedResume `cmd:"" help:"Let the changefeed go on from where it stopped."`
+}
+
+type changefeedStatus struct{}
+
+// Run implements the command.
+func (changefeedStatus) Run(s session) error {
+	config, err := service.ReadConfig(false)
+	if err != nil {
+		return err
+	}
+	status, err := config.ChangefeedStatus(s.ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.say("changefeed %s: state %s, checkpoint %s", config.ChangefeedID, status.State,
+		domain.TimeOfTSO(status.CheckpointTs).Format(time.RFC3339Nano)); err != nil {
+		return err
+	}
+	return status.Fault(config.ChangefeedID)
+}
+
+type changefeedPause struct{}
+
+// Run implements the command.
+func (changefeedPause) Run(s session) error {
+	config, err := service.ReadConfig(false)
+	if err != nil {
+		return err
+	}
+	if err := config.PauseChangefeed(s.ctx); err != nil {
+		return err
+	}
+	return s.say("paused changefeed %s", config.ChangefeedID)
+}
+
+type changefeedResume struct{}
+
+// Run implements the command.
+func (changefeedResume) Run(s session) error {
+	config, err := service.ReadConfig(false)
+	if err != nil {
+		return err
+	}
+	if err := config.ResumeChangefeed(s.ctx); err != nil {
+		return err
+	}
+	return s.say("resumed changefeed %s", config.ChangefeedID)
 }
 
 type changefeedEnsure struct{}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,28 @@ import (
 
 type userCommands struct {
 	Create userCreate `cmd:"" help:"Make a user."`
+	List   userList   `cmd:"" help:"List all users, a JSON line each."`
+}
+
+type userList struct{}
+
+// Run implements the command.
+func (userList) Run(s session) error {
+	config, err := service.ReadConfig(false)
+	if err != nil {
+		return err
+	}
+	users, err := config.ListUsers(s.ctx)
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(s.stdout)
+	for _, user := range users {
+		if err := out.Encode(user); err != nil {
+			return fmt.Errorf("print user %d: %w", user.ID, err)
+		}
+	}
+	return nil
 }
 
 type userCreate struct {

@@ -19,7 +19,7 @@ const (
 )
 
 // watch checks the topics from time to time until ctx ends.
-func (c *AuditConsumer) watch(ctx context.Context) error {
+func (c *Consumer[R]) watch(ctx context.Context) error {
 	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
 	for {
@@ -28,7 +28,7 @@ func (c *AuditConsumer) watch(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		for _, topic := range c.topics() {
+		for _, topic := range c.config.Topics {
 			// Kafka or the database being away is not what this looks for.
 			if _, _, err := c.open(ctx, topic); errors.Is(err, projection.ErrRetention) {
 				return err
@@ -39,14 +39,14 @@ func (c *AuditConsumer) watch(ctx context.Context) error {
 
 // open returns the partitions of a topic and their checkpoints, made where
 // they are missing, if Kafka still holds what the checkpoints need.
-func (c *AuditConsumer) open(ctx context.Context, topic string) ([]projection.Partition, []projection.Checkpoint, error) {
+func (c *Consumer[R]) open(ctx context.Context, topic string) ([]projection.Partition, []projection.Checkpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	partitions, err := c.broker.Partitions(ctx, topic)
 	if err != nil {
 		return nil, nil, err
 	}
-	checkpoints, err := c.store.Open(ctx, partitions)
+	checkpoints, err := c.config.Store.Open(ctx, partitions)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,7 +72,7 @@ func (c *AuditConsumer) open(ctx context.Context, topic string) ([]projection.Pa
 // it is when the database was restored from a backup, and where Kafka has
 // forgotten its offset. Where it is a little behind, it stays: repeats do no
 // harm.
-func (c *AuditConsumer) align(ctx context.Context, topic string) error {
+func (c *Consumer[R]) align(ctx context.Context, topic string) error {
 	partitions, _, err := c.open(ctx, topic)
 	if err != nil {
 		return err

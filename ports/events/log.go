@@ -9,9 +9,9 @@ import (
 	"helfy/domain"
 )
 
-// logOutcome writes what a record says as one line: an event, a change, a
+// LogAudit writes what a record says as one line: an event, a change, a
 // schema change or a dead letter. Watermarks are silent.
-func logOutcome(ctx context.Context, log *slog.Logger, outcome projection.Outcome[domain.AuditEntry]) {
+func LogAudit(ctx context.Context, log *slog.Logger, outcome projection.Outcome[domain.AuditEntry]) {
 	record := outcome.Record
 	log = log.With(slog.Group("kafka", "partition", record.Partition, "offset", record.Offset))
 	if outcome.DeadLetter != "" {

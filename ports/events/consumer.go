@@ -1,5 +1,5 @@
-// Package events is how the topics reach the projections: Watermill routers,
-// one consumer group for each topic.
+// Package events is how the topics reach the projections: a Watermill router
+// for each projection, a consumer group for each of its topics.
 package events
 
 import (
@@ -14,12 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"helfy/app/projection"
-	"helfy/domain"
 )
 
-// AuditStore is where the audit projection is kept.
-type AuditStore interface {
-	projection.Store[domain.AuditEntry]
+// Store is where a projection is kept.
+type Store[R any] interface {
+	projection.Store[R]
 	// Open returns the checkpoint of each partition, in their order, and
 	// makes those that are missing.
 	Open(ctx context.Context, partitions []projection.Partition) ([]projection.Checkpoint, error)
@@ -41,28 +40,35 @@ type Broker interface {
 	Record(*message.Message) (projection.Record, error)
 }
 
-// AuditConfig says what the audit consumer reads.
-type AuditConfig struct {
+// Config registers a projection.
+type Config[R any] struct {
+	// Name is the projection's name, as its checkpoints have it.
+	Name string
 	// Group is the prefix of the consumer groups' names; each topic has its
-	// own group, so that trouble with one does not rebalance the other.
-	Group    string
-	Database string
-	// ChangesTopic and EventsTopic are read.
-	ChangesTopic string
-	EventsTopic  string
+	// own group, so that trouble with one does not rebalance the other. No
+	// two projections may share it.
+	Group string
+	// Topics are read.
+	Topics     []string
+	Projection projection.Projection[R]
+	Store      Store[R]
+	// OnFresh, if set, is told what became of each record once it is durable,
+	// but not of repeats. A crash between the two loses the call, so it may
+	// tell of records, but not act on them. It is called from several
+	// goroutines.
+	OnFresh func(context.Context, *slog.Logger, projection.Outcome[R])
 }
 
-// AuditConsumer keeps the audit projection up to date.
-type AuditConsumer struct {
-	config AuditConfig
+// Consumer keeps one projection up to date.
+type Consumer[R any] struct {
+	config Config[R]
 	broker Broker
-	store  AuditStore
 	log    *slog.Logger
 }
 
-// NewAuditConsumer returns a consumer; Run starts it.
-func NewAuditConsumer(config AuditConfig, broker Broker, store AuditStore, log *slog.Logger) *AuditConsumer {
-	return &AuditConsumer{config: config, broker: broker, store: store, log: log}
+// NewConsumer returns a consumer; Run starts it.
+func NewConsumer[R any](config Config[R], broker Broker, log *slog.Logger) *Consumer[R] {
+	return &Consumer[R]{config: config, broker: broker, log: log.With("projection", config.Name)}
 }
 
 // The pauses between two runs of the consumer.
@@ -77,7 +83,7 @@ const (
 // another one: Kafka or the database may be away, or the consumer group may
 // have to go back to the checkpoint. projection.ErrRetention heals only when
 // an operator restores the topic; until then every run is refused.
-func (c *AuditConsumer) Run(ctx context.Context) {
+func (c *Consumer[R]) Run(ctx context.Context) {
 	pause := firstPause
 	for {
 		started := time.Now()
@@ -88,7 +94,7 @@ func (c *AuditConsumer) Run(ctx context.Context) {
 		if time.Since(started) > time.Minute {
 			pause = firstPause
 		}
-		c.log.ErrorContext(ctx, "audit consumer stopped, starting again", "error", err, "pauseMs", pause.Milliseconds())
+		c.log.ErrorContext(ctx, "consumer stopped, starting again", "error", err, "pauseMs", pause.Milliseconds())
 		select {
 		case <-time.After(pause):
 			pause = min(2*pause, maxPause)
@@ -98,18 +104,14 @@ func (c *AuditConsumer) Run(ctx context.Context) {
 	}
 }
 
-func (c *AuditConsumer) topics() []string {
-	return []string{c.config.ChangesTopic, c.config.EventsTopic}
-}
-
 // runOnce consumes until ctx ends or something is wrong.
-func (c *AuditConsumer) runOnce(ctx context.Context) error {
-	for _, topic := range c.topics() {
+func (c *Consumer[R]) runOnce(ctx context.Context) error {
+	for _, topic := range c.config.Topics {
 		if err := c.align(ctx, topic); err != nil {
 			return err
 		}
 	}
-	writer := projection.NewWriter(projection.Audit{Database: c.config.Database}, c.store, projection.WriterConfig{})
+	writer := projection.NewWriter(c.config.Projection, c.config.Store, projection.WriterConfig{})
 	router, closeSubscribers, err := c.newRouter(writer)
 	if err != nil {
 		return err
@@ -133,9 +135,9 @@ func (c *AuditConsumer) runOnce(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (c *AuditConsumer) group(topic string) string { return c.config.Group + "." + topic }
+func (c *Consumer[R]) group(topic string) string { return c.config.Group + "." + topic }
 
-func (c *AuditConsumer) newRouter(writer *projection.Writer[domain.AuditEntry]) (router *message.Router, closeSubscribers func(), err error) {
+func (c *Consumer[R]) newRouter(writer *projection.Writer[R]) (router *message.Router, closeSubscribers func(), err error) {
 	// What the libraries tell at level info is about themselves.
 	log := watermill.NewSlogLoggerWithLevelMapping(c.log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	router, err = message.NewRouter(message.RouterConfig{CloseTimeout: drainTimeout}, log)
@@ -151,21 +153,21 @@ func (c *AuditConsumer) newRouter(writer *projection.Writer[domain.AuditEntry]) 
 			}
 		}
 	}
-	for _, topic := range c.topics() {
+	for _, topic := range c.config.Topics {
 		subscriber, err := c.broker.Subscriber(c.group(topic), log)
 		if err != nil {
 			closeSubscribers()
 			return nil, nil, fmt.Errorf("make subscriber of %s: %w", topic, err)
 		}
 		subscribers = append(subscribers, subscriber)
-		router.AddConsumerHandler("audit."+topic, topic, subscriber, c.handle(writer))
+		router.AddConsumerHandler(c.config.Name+"."+topic, topic, subscriber, c.handle(writer))
 	}
 	return router, closeSubscribers, nil
 }
 
 // handle returns only when the record is durable; an error makes the client
 // deliver it again.
-func (c *AuditConsumer) handle(writer *projection.Writer[domain.AuditEntry]) message.NoPublishHandlerFunc {
+func (c *Consumer[R]) handle(writer *projection.Writer[R]) message.NoPublishHandlerFunc {
 	return func(msg *message.Message) error {
 		record, err := c.broker.Record(msg)
 		if err != nil {
@@ -175,8 +177,8 @@ func (c *AuditConsumer) handle(writer *projection.Writer[domain.AuditEntry]) mes
 		if err != nil {
 			return err
 		}
-		if outcome.Fresh {
-			logOutcome(msg.Context(), c.log, outcome)
+		if outcome.Fresh && c.config.OnFresh != nil {
+			c.config.OnFresh(msg.Context(), c.log, outcome)
 		}
 		return nil
 	}

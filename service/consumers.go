@@ -1,0 +1,40 @@
+package service
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+
+	"helfy/adapters/kafka"
+	"helfy/adapters/tidb"
+	"helfy/app/projection"
+	"helfy/domain"
+	"helfy/ports/events"
+)
+
+// consumer keeps a projection up to date until ctx ends.
+type consumer interface{ Run(ctx context.Context) }
+
+// group returns the prefix of the names of a projection's consumer groups. The
+// audit projection has the configured one to itself.
+func (c Config) group(name string) string {
+	if name == projection.AuditName {
+		return c.ConsumerGroup
+	}
+	return c.ConsumerGroup + "." + name
+}
+
+// consumers returns the consumer of each projection.
+func (c Config) consumers(db *sql.DB, log *slog.Logger) []consumer {
+	broker := kafka.Brokers(c.KafkaBrokers)
+	return []consumer{
+		events.NewConsumer(events.Config[domain.AuditEntry]{
+			Name:       projection.AuditName,
+			Group:      c.group(projection.AuditName),
+			Topics:     []string{c.ChangesTopic, c.EventsTopic},
+			Projection: projection.Audit{Database: c.TiDBDatabase},
+			Store:      tidb.NewAuditStore(db),
+			OnFresh:    events.LogAudit,
+		}, broker, log),
+	}
+}
