@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -136,16 +137,21 @@ func TestRecordsThatArriveDuringAFlushShareTheNext(t *testing.T) {
 func TestWhatCannotBeUnderstoodIsADeadLetter(t *testing.T) {
 	store := newMemory(true)
 	writer, _ := start(t, store)
-	for name, record := range map[string]Record{
-		"cannot be decoded":   {Value: []byte("{")},
-		"cannot be projected": ddl(t, 0, ""),
+	for reason, record := range map[string]Record{
+		"canal-json":      {Value: []byte("{")},
+		"nothing to note": ddl(t, 0, ""),
+		"onlyHandleKey":   {Value: []byte(reduced)},
 	} {
 		outcome, err := writer.Write(record)
-		if err != nil || outcome.DeadLetter == "" || len(outcome.Rows) != 0 {
-			t.Errorf("%s: %+v, %v", name, outcome, err)
+		if err != nil || !strings.Contains(outcome.DeadLetter, reason) || len(outcome.Rows) != 0 {
+			t.Errorf("want a dead letter for %q, got %+v, %v", reason, outcome, err)
 		}
 	}
 }
+
+// reduced is a row of which only the handle key was sent.
+const reduced = `{"id":0,"database":"d","table":"t","pkNames":["id"],"isDdl":false,"type":"INSERT","es":1,"ts":1,"sql":"",` +
+	`"sqlType":{"id":-5},"mysqlType":{"id":"bigint"},"old":null,"data":[{"id":"1"}],"_tidb":{"commitTs":1,"onlyHandleKey":true}}`
 
 func TestARowThatTheDatabaseRejectsIsADeadLetterAlone(t *testing.T) {
 	store := newMemory(true)
