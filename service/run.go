@@ -84,6 +84,7 @@ func (c Config) Consume(ctx context.Context, log *slog.Logger) (err error) {
 	for _, consumer := range c.consumers(db, log) {
 		running.Go(func() { consumer.Run(ctx) })
 	}
+	running.Go(func() { c.watchChangefeed(ctx, c.changefeeds(db), log) })
 	running.Wait()
 	return nil
 }
@@ -94,7 +95,7 @@ func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger
 		return nil, err
 	}
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
-	audit := tidb.NewAuditLog(db, c.ChangesTopic, c.EventsTopic)
+	audit, gaps := c.auditLog(db), c.changefeeds(db)
 	users, sessions := tidb.NewUsers(db, keyring), tidb.NewSessions(db)
 	return httpport.NewHandler(httpport.Config{
 		Login: command.LoginHandler{
@@ -105,8 +106,8 @@ func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger
 		ListSessions:    query.ListSessions{Sessions: sessions, Now: time.Now},
 		EndSessions:     command.EndSessionsHandler{Users: users, Now: time.Now},
 		ShowTransaction: query.ShowTransaction{Log: audit},
-		ListAudit:       query.ListAudit{Log: audit},
-		Health:          query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping)},
+		ListAudit:       query.ListAudit{Log: audit, Gaps: gaps},
+		Health:          query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps},
 		Ready:           database,
 		TrustedProxies:  c.TrustedProxies,
 		Log:             log,

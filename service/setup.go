@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"time"
 
@@ -42,14 +43,37 @@ func (c Config) EnsureTopics(ctx context.Context) ([]string, error) {
 }
 
 // EnsureChangefeed creates the changefeed if it is missing and checks it
-// otherwise. It reports whether it created it, and the changefeed's state.
+// otherwise, and remembers it, so that a gap to the one before shows. It
+// reports whether it created it, and the changefeed's state.
 func (c Config) EnsureChangefeed(ctx context.Context) (created bool, state string, err error) {
-	created, status, err := ticdc.NewClient(c.TiCDCURL).Ensure(ctx, ticdc.Changefeed{
+	db, err := tidb.Open(c.tidb())
+	if err != nil {
+		return false, "", err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	memory, client := c.changefeeds(db), ticdc.NewClient(c.TiCDCURL)
+	if _, err := client.Status(ctx, c.ChangefeedID); errors.Is(err, ticdc.ErrNoChangefeed) {
+		if err := memory.NoteEnd(ctx); err != nil {
+			return false, "", err
+		}
+	}
+	created, status, err := client.Ensure(ctx, ticdc.Changefeed{
 		ID: c.ChangefeedID, Database: c.TiDBDatabase,
 		ChangesTopic: c.ChangesTopic, EventsTopic: c.EventsTopic,
 		Partitions: c.KafkaPartitions, Replication: c.KafkaReplication, Brokers: c.ChangefeedBrokers,
 	})
-	return created, status.State, err
+	if err != nil {
+		return created, status.State, err
+	}
+	return created, status.State, memory.Note(ctx, status.StartTs)
+}
+
+func (c Config) changefeeds(db *sql.DB) tidb.Changefeeds {
+	return tidb.NewChangefeeds(db, c.ChangefeedID, c.auditLog(db))
+}
+
+func (c Config) auditLog(db *sql.DB) tidb.AuditLog {
+	return tidb.NewAuditLog(db, c.ChangesTopic, c.EventsTopic)
 }
 
 // ChangefeedStatus returns how the changefeed is doing.

@@ -81,6 +81,7 @@ func apiError(status int, text []byte) error {
 type Status struct {
 	// State is normal, warning, stopped, failed, finished or removed.
 	State        string `json:"state"`
+	StartTs      uint64 `json:"start_ts"`
 	CheckpointTs uint64 `json:"checkpoint_ts"`
 	Error        *struct {
 		Code    string `json:"code"`

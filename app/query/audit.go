@@ -37,8 +37,9 @@ type AuditPage struct {
 	// Next continues after the last entry; nil at the end of the log.
 	Next *AuditPosition
 	// CompleteThrough is the TSO up to which the log has every change and
-	// every event but for dead letters, 0 when that is not known yet.
+	// every event but for dead letters and gaps, 0 when that is not known yet.
 	CompleteThrough uint64
+	Gaps            []Gap
 }
 
 // AuditLog reads the audit projection.
@@ -54,7 +55,10 @@ type AuditLog interface {
 }
 
 // ListAudit reads pages of the audit log. It is safe for concurrent use.
-type ListAudit struct{ Log AuditLog }
+type ListAudit struct {
+	Log  AuditLog
+	Gaps Gaps
+}
 
 // Handle returns the page of 1 to MaxAuditPage chosen entries before a
 // position.
@@ -69,7 +73,11 @@ func (l ListAudit) Handle(ctx context.Context, filter AuditFilter, before *Audit
 	if err != nil {
 		return AuditPage{}, err
 	}
-	page := AuditPage{Entries: entries, CompleteThrough: through}
+	gaps, err := l.Gaps.Gaps(ctx)
+	if err != nil {
+		return AuditPage{}, err
+	}
+	page := AuditPage{Entries: entries, CompleteThrough: through, Gaps: gaps}
 	if len(entries) > limit {
 		page.Entries = entries[:limit]
 		last := page.Entries[limit-1]

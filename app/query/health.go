@@ -41,6 +41,9 @@ func Cached(probe Probe) Probe {
 type Health struct {
 	Database error
 	Kafka    error
+	// Gaps are times that the log does not cover. They do not make the
+	// service unhealthy: it cannot mend them.
+	Gaps []Gap
 }
 
 // Healthy reports whether nothing is wrong.
@@ -50,13 +53,18 @@ func (h Health) Healthy() bool { return h.Database == nil && h.Kafka == nil }
 type CheckHealth struct {
 	Database Probe
 	Kafka    Probe
+	Gaps     Gaps
 }
 
 // Handle returns the state of all parts.
 func (c CheckHealth) Handle(ctx context.Context) Health {
 	var health Health
 	var wait sync.WaitGroup
-	wait.Go(func() { health.Database = c.Database(ctx) })
+	wait.Go(func() {
+		if health.Database = c.Database(ctx); health.Database == nil {
+			health.Gaps, health.Database = c.Gaps.Gaps(ctx)
+		}
+	})
 	wait.Go(func() { health.Kafka = c.Kafka(ctx) })
 	wait.Wait()
 	return health

@@ -38,6 +38,10 @@ type AuditPage struct {
 	Entries         []Entry    `json:"entries"`
 	Next            *string    `json:"next"`
 	CompleteThrough *time.Time `json:"completeThrough"`
+	Gaps            []struct {
+		From *time.Time `json:"from"`
+		To   time.Time  `json:"to"`
+	} `json:"gaps"`
 }
 
 // Client calls a running service.

@@ -65,6 +65,16 @@ func New(t testing.TB) service.Config {
 func tearDown(t testing.TB, config service.Config) {
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 	defer cancel()
+	RemoveChangefeed(ctx, t, config)
+	db := DB(t, config)
+	if _, err := db.ExecContext(ctx, "DROP DATABASE "+config.TiDBDatabase); err != nil {
+		t.Error(err)
+	}
+}
+
+// RemoveChangefeed deletes the configuration's changefeed.
+func RemoveChangefeed(ctx context.Context, t testing.TB, config service.Config) {
+	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, config.TiCDCURL+"/api/v2/changefeeds/"+config.ChangefeedID, nil)
 	if err != nil {
 		t.Error(err)
@@ -76,10 +86,6 @@ func tearDown(t testing.TB, config service.Config) {
 		return
 	}
 	if err := response.Body.Close(); err != nil {
-		t.Error(err)
-	}
-	db := DB(t, config)
-	if _, err := db.ExecContext(ctx, "DROP DATABASE "+config.TiDBDatabase); err != nil {
 		t.Error(err)
 	}
 }

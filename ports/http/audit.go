@@ -50,7 +50,8 @@ type auditOutput struct {
 	Body         struct {
 		Entries         []auditEntry `json:"entries" doc:"Newest first"`
 		Next            *string      `json:"next" doc:"Cursor of the next page, null at the end"`
-		CompleteThrough *time.Time   `json:"completeThrough" doc:"Everything committed up to then is in the log, but for dead letters; null while unknown"`
+		CompleteThrough *time.Time   `json:"completeThrough" doc:"Everything committed up to then is in the log, but for dead letters and gaps; null while unknown"`
+		Gaps            []query.Gap  `json:"gaps,omitempty" doc:"Times whose commits no changefeed has sent"`
 	}
 }
 
@@ -97,6 +98,7 @@ func registerAudit(api huma.API, config Config) {
 		}
 		output := &auditOutput{CacheControl: noStore}
 		output.Body.Entries = newAuditEntries(page.Entries)
+		output.Body.Gaps = page.Gaps
 		output.Body.Next = formatCursor(page.Next)
 		output.Body.CompleteThrough = query.CompleteThroughTime(page.CompleteThrough)
 		return output, nil

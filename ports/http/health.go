@@ -5,14 +5,17 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"helfy/app/query"
 )
 
 type healthOutput struct {
 	Status int
 	Body   struct {
-		Status   string `json:"status" enum:"healthy,unhealthy"`
-		Database string `json:"database" enum:"connected,disconnected"`
-		Kafka    bool   `json:"kafka"`
+		Status   string      `json:"status" enum:"healthy,unhealthy"`
+		Database string      `json:"database" enum:"connected,disconnected"`
+		Kafka    bool        `json:"kafka"`
+		Gaps     []query.Gap `json:"gaps,omitempty" doc:"Times whose commits no changefeed has sent"`
 	}
 }
 
@@ -30,6 +33,7 @@ func registerHealth(api huma.API, config Config) {
 		health := config.Health.Handle(ctx)
 		output := &healthOutput{Status: http.StatusOK}
 		output.Body.Status, output.Body.Database, output.Body.Kafka = "healthy", "connected", health.Kafka == nil
+		output.Body.Gaps = health.Gaps
 		if health.Database != nil {
 			output.Body.Database = "disconnected"
 		}
