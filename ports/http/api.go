@@ -95,6 +95,7 @@ func NewHandler(config Config) http.Handler {
 	settings.SchemasPath = ""
 	settings.CreateHooks = nil // answers carry no $schema
 	settings.RejectUnknownQueryParameters = true
+	settings.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	settings.OnAddOperation = append(settings.OnAddOperation, documentBadRequest)
 	api := humachi.New(router, settings)
 

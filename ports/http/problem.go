@@ -12,8 +12,10 @@ import (
 )
 
 // The library makes its problems by this variable. Ours do not repeat rejected
-// values, one of which may be a password, and answer 400 to all bad input.
+// values, one of which may be a password, and answer 400 to all bad input, a
+// member in other letter case included.
 func init() {
+	huma.ValidateStrictCasing = true
 	newError := huma.NewError
 	huma.NewError = func(status int, message string, faults ...error) huma.StatusError {
 		if status == http.StatusUnprocessableEntity {
