@@ -3,22 +3,15 @@ package stack
 import (
 	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"runtime"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"helfy/domain"
 	"helfy/service"
 )
 
@@ -37,9 +30,16 @@ func binary(name string) string {
 // NewOwn starts a devstack that ends with the test.
 func NewOwn(t testing.TB) *Own {
 	t.Helper()
-	// cat ends with its standard input, so devstack ends with this process
-	// whatever happens to it.
-	command := exec.CommandContext(context.Background(), binary("devstack"), "--ephemeral", "--", "sh", "-c", "env; echo; exec cat")
+	return newOwn(t, exec.CommandContext(context.Background(), binary("devstack"), append([]string{"--ephemeral", "--"}, untilStdinEnds...)...))
+}
+
+// untilStdinEnds is the command of a devstack that tells its environment and
+// ends with this process, whatever happens to it: cat ends with its standard
+// input.
+var untilStdinEnds = []string{"sh", "-c", "env; echo; exec cat"}
+
+func newOwn(t testing.TB, command *exec.Cmd) *Own {
+	t.Helper()
 	command.Stderr = testWriter{t}
 	stdin, err := command.StdinPipe()
 	if err != nil {
@@ -76,17 +76,40 @@ func readEnv(stdout io.Reader) []string {
 	return env
 }
 
-// Config is New on this devstack. It sets the environment of the test's
-// process, so that the test must not run beside others.
+// Config is New on this devstack.
 func (o *Own) Config() service.Config {
 	o.t.Helper()
+	config := o.Bare()
+	setUp(o.t, config)
+	return config
+}
+
+// Bare is Config without anything being set up: neither database nor topics
+// nor changefeed are there.
+func (o *Own) Bare() service.Config {
+	o.t.Helper()
+	config := newConfig(o.t)
+	port, err := strconv.Atoi(o.value("TIDB_PORT"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	config.TiDBHost, config.TiDBPort = o.value("TIDB_HOST"), port
+	config.KafkaBrokers = strings.Split(o.value("KAFKA_BROKERS"), ",")
+	config.ChangefeedBrokers = config.KafkaBrokers
+	config.TiCDCURL = o.value("TICDC_URL")
+	return config
+}
+
+// value returns a variable of the devstack's environment.
+func (o *Own) value(name string) string {
+	o.t.Helper()
 	for _, variable := range o.env {
-		name, value, _ := strings.Cut(variable, "=")
-		if strings.HasPrefix(name, "TIDB_") || name == "KAFKA_BROKERS" || name == "TICDC_URL" || name == "DEVSTACK_CTL" {
-			o.t.(*testing.T).Setenv(name, value)
+		if value, ok := strings.CutPrefix(variable, name+"="); ok {
+			return value
 		}
 	}
-	return New(o.t)
+	o.t.Fatalf("devstack does not export %s", name)
+	return ""
 }
 
 // Ctl kills (-9), starts or restarts tidb or kafka and returns when that is
@@ -100,94 +123,4 @@ func (o *Own) Ctl(verb, part string) {
 	if out, err := command.CombinedOutput(); err != nil {
 		o.t.Errorf("devstack ctl %s %s: %v: %s", verb, part, err, out)
 	}
-}
-
-// Process is a running helfy.
-type Process struct {
-	// Lines gets the log, a line each; lines that nobody takes are dropped.
-	Lines   chan string
-	command *exec.Cmd
-	ended   chan struct{}
-	err     error // once ended is closed
-}
-
-// Start runs bin/helfy with a configuration, until it is killed or the test
-// ends.
-func Start(t testing.TB, config service.Config, args ...string) *Process {
-	t.Helper()
-	p := &Process{ended: make(chan struct{}), Lines: make(chan string, 64)}
-	p.command = exec.CommandContext(context.Background(), binary("helfy"), args...)
-	p.command.Env = append(os.Environ(), environ(config)...)
-	p.command.Stdout = lineWriter(p.Lines)
-	p.command.Stderr = testWriter{t}
-	if err := p.command.Start(); err != nil {
-		t.Fatalf("start helfy (go tool task build makes it): %v", err)
-	}
-	go func() {
-		defer close(p.ended)
-		p.err = p.command.Wait()
-	}()
-	t.Cleanup(p.Kill)
-	return p
-}
-
-// Kill ends the process by SIGKILL and returns when it is gone.
-func (p *Process) Kill() {
-	// An error means that it is gone already.
-	_ = p.command.Process.Kill()
-	<-p.ended
-}
-
-// Stop ends the process by SIGTERM and returns how it ended.
-func (p *Process) Stop() error {
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	select {
-	case <-p.ended:
-		return p.err
-	case <-time.After(30 * time.Second):
-		return errors.New("helfy did not end within 30 s of SIGTERM")
-	}
-}
-
-// Address waits for a serving process to tell where it listens, and returns
-// that as http://host:port.
-func (p *Process) Address(t testing.TB) string {
-	t.Helper()
-	timeout := time.After(10 * time.Second)
-	for {
-		select {
-		case line := <-p.Lines:
-			var said struct{ Msg, Address string }
-			if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "listening" {
-				return "http://" + said.Address
-			}
-		case <-p.ended:
-			t.Fatalf("helfy ended: %v", p.err)
-		case <-timeout:
-			t.Fatal("helfy does not say where it listens")
-		}
-	}
-}
-
-// environ is the environment that service.ReadConfig reads as config.
-func environ(config service.Config) []string {
-	var environ []string
-	value := reflect.ValueOf(config)
-	for field := range value.Type().Fields() {
-		var text string
-		switch v := value.FieldByIndex(field.Index).Interface().(type) {
-		case domain.Secret:
-			text = v.Reveal()
-		case []string:
-			text = strings.Join(v, ",")
-		case []netip.Prefix:
-			text = strings.Join(strings.Fields(strings.Trim(fmt.Sprint(v), "[]")), ",")
-		default:
-			text = fmt.Sprint(v)
-		}
-		environ = append(environ, field.Tag.Get("env")+"="+text)
-	}
-	return environ
 }

@@ -31,6 +31,15 @@ func New(t testing.TB) service.Config {
 	if os.Getenv("DEVSTACK_CTL") == "" {
 		t.Fatal("this test needs TiDB and Kafka: run it by go tool task test")
 	}
+	config := newConfig(t)
+	setUp(t, config)
+	return config
+}
+
+// newConfig returns the environment's configuration with names and a key of
+// the test's own.
+func newConfig(t testing.TB) service.Config {
+	t.Helper()
 	config, err := service.ReadConfig(false)
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +56,12 @@ func New(t testing.TB) service.Config {
 	if err := service.CreateKey(config.KeyFile); err != nil {
 		t.Fatal(err)
 	}
+	return config
+}
+
+// setUp makes what a configuration needs, until the test ends.
+func setUp(t testing.TB, config service.Config) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
 	defer cancel()
 	if _, err := config.Migrate(ctx); err != nil {
@@ -59,7 +74,6 @@ func New(t testing.TB) service.Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tearDown(t, config) })
-	return config
 }
 
 func tearDown(t testing.TB, config service.Config) {

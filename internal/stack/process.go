@@ -1,0 +1,117 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"helfy/domain"
+	"helfy/service"
+)
+
+// Process is a running helfy.
+type Process struct {
+	// Lines gets the log, a line each; lines that nobody takes are dropped.
+	Lines   chan string
+	command *exec.Cmd
+	ended   chan struct{}
+	err     error // once ended is closed
+}
+
+// Start runs bin/helfy with a configuration, until it is killed or the test
+// ends.
+func Start(t testing.TB, config service.Config, args ...string) *Process {
+	t.Helper()
+	p := &Process{ended: make(chan struct{}), Lines: make(chan string, 64)}
+	p.command = exec.CommandContext(context.Background(), binary("helfy"), args...)
+	p.command.Env = append(os.Environ(), environ(config)...)
+	p.command.Stdout = lineWriter(p.Lines)
+	p.command.Stderr = testWriter{t}
+	if err := p.command.Start(); err != nil {
+		t.Fatalf("start helfy (go tool task build makes it): %v", err)
+	}
+	go func() {
+		defer close(p.ended)
+		p.err = p.command.Wait()
+	}()
+	t.Cleanup(p.Kill)
+	return p
+}
+
+// Kill ends the process by SIGKILL and returns when it is gone.
+func (p *Process) Kill() {
+	// An error means that it is gone already.
+	_ = p.command.Process.Kill()
+	<-p.ended
+}
+
+// Stop ends the process by SIGTERM and returns how it ended.
+func (p *Process) Stop() error {
+	if err := p.Terminate(); err != nil {
+		return err
+	}
+	return p.Wait(30 * time.Second)
+}
+
+// Terminate sends SIGTERM.
+func (p *Process) Terminate() error { return p.command.Process.Signal(syscall.SIGTERM) }
+
+// Wait returns how the process ended, nil for exit code 0, or an error if it
+// has not ended in time.
+func (p *Process) Wait(timeout time.Duration) error {
+	select {
+	case <-p.ended:
+		return p.err
+	case <-time.After(timeout):
+		return fmt.Errorf("helfy did not end within %s", timeout)
+	}
+}
+
+// Address waits for a serving process to tell where it listens, and returns
+// that as http://host:port.
+func (p *Process) Address(t testing.TB) string {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case line := <-p.Lines:
+			var said struct{ Msg, Address string }
+			if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "listening" {
+				return "http://" + said.Address
+			}
+		case <-p.ended:
+			t.Fatalf("helfy ended: %v", p.err)
+		case <-timeout:
+			t.Fatal("helfy does not say where it listens")
+		}
+	}
+}
+
+// environ is the environment that service.ReadConfig reads as config.
+func environ(config service.Config) []string {
+	var environ []string
+	value := reflect.ValueOf(config)
+	for field := range value.Type().Fields() {
+		var text string
+		switch v := value.FieldByIndex(field.Index).Interface().(type) {
+		case domain.Secret:
+			text = v.Reveal()
+		case []string:
+			text = strings.Join(v, ",")
+		case []netip.Prefix:
+			text = strings.Join(strings.Fields(strings.Trim(fmt.Sprint(v), "[]")), ",")
+		default:
+			text = fmt.Sprint(v)
+		}
+		environ = append(environ, field.Tag.Get("env")+"="+text)
+	}
+	return environ
+}
