@@ -1,0 +1,224 @@
+package docs_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"helfy/canaljson"
+	"helfy/domain"
+	"helfy/internal/stack"
+	"helfy/service"
+)
+
+// event is an outbox row as a message has it.
+type event struct {
+	row               map[string]string
+	payload, metadata map[string]any
+}
+
+// newEvent takes a decoded message apart.
+func newEvent(t *testing.T, change *canaljson.Change) event {
+	t.Helper()
+	e := event{row: map[string]string{}}
+	for _, cell := range change.New {
+		e.row[cell.Name] = cell.Text
+	}
+	for column, object := range map[string]*map[string]any{"payload": &e.payload, "metadata": &e.metadata} {
+		if err := json.Unmarshal([]byte(e.row[column]), object); err != nil {
+			t.Fatalf("column %s: %v", column, err)
+		}
+	}
+	return e
+}
+
+// produceAll makes the service produce every type of event, with every reason
+// and every member that it can have, and returns their messages.
+func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
+	t.Helper()
+	stack.AddUser(t, config, "alice", domain.RoleAdmin)
+	stack.AddUser(t, config, "disabled", domain.RoleUser)
+	stack.AddUser(t, config, "forged", domain.RoleUser)
+	db := stack.DB(t, config)
+	for _, statement := range []string{
+		"UPDATE users SET status = 'disabled' WHERE username = 'disabled'",
+		"UPDATE credentials SET mac = REPEAT('0', 64) WHERE user_id = (SELECT id FROM users WHERE username = 'forged')",
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := caller{t: t, base: stack.Serve(t, config).Base}
+	c.login("alice", "wrong", http.StatusUnauthorized)
+	c.login("nobody", "any", http.StatusUnauthorized)
+	c.login("disabled", "disabled", http.StatusUnauthorized)
+	c.login("forged", "forged", http.StatusUnauthorized)
+	first, second := c.login("alice", "alice", http.StatusOK), c.login("alice", "alice", http.StatusOK)
+	id := c.session(first)
+	c.call(http.MethodDelete, "/api/sessions/"+id, second, "", http.StatusNoContent)
+	c.call(http.MethodPost, "/api/logout", second, "", http.StatusNoContent)
+	c.bare = true
+	c.login("alice", "wrong", http.StatusUnauthorized)
+	c.call(http.MethodPost, "/api/logout", c.login("alice", "alice", http.StatusOK), "", http.StatusNoContent)
+	c.call(http.MethodDelete, "/api/sessions/"+c.session(c.login("alice", "alice", http.StatusOK)),
+		c.login("alice", "alice", http.StatusOK), "", http.StatusNoContent)
+	var count int
+	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&count); err != nil {
+		t.Fatal(err)
+	}
+	var changes []*canaljson.Change
+	stack.Eventually(t, 20*time.Second, func() error {
+		changes = readChanges(t, config, config.EventsTopic)
+		if len(changes) != count {
+			return fmt.Errorf("%d events of %d are in Kafka", len(changes), count)
+		}
+		return nil
+	})
+	return changes
+}
+
+// caller is a client that sends all headers that become metadata, or, bare,
+// none of them.
+type caller struct {
+	t    *testing.T
+	base string
+	bare bool
+}
+
+func (c caller) call(method, path, token, body string, want int) []byte {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "")
+	if !c.bare {
+		request.Header.Set("User-Agent", "test")
+		request.Header.Set("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != want {
+		c.t.Fatalf("%s %s: status %d, want %d: %s, %v", method, path, response.StatusCode, want, answer, err)
+	}
+	return answer
+}
+
+func (c caller) login(username, password string, want int) (token string) {
+	c.t.Helper()
+	answer := c.call(http.MethodPost, "/api/login", "", fmt.Sprintf(`{"username":%q,"password":%q}`, username, password), want)
+	return member(c.t, answer, "token")
+}
+
+func (c caller) session(token string) (id string) {
+	c.t.Helper()
+	return member(c.t, c.call(http.MethodGet, "/api/me", token, "", http.StatusOK), "sessionId")
+}
+
+// member returns a text of a JSON object, empty if it has none of the name.
+func member(t *testing.T, object []byte, name string) string {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal(object, &members); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := members[name].(string)
+	return text
+}
+
+// readChanges returns the changes in a topic, and fails the test when a
+// record has a key or headers.
+func readChanges(t *testing.T, config service.Config, topic string) []*canaljson.Change {
+	t.Helper()
+	var changes []*canaljson.Change
+	for _, record := range readTopic(t, config, topic) {
+		if len(record.Key) != 0 || len(record.Headers) != 0 {
+			t.Errorf("%s[%d]@%d has key %q, headers %v", topic, record.Partition, record.Offset, record.Key, record.Headers)
+		}
+		message, err := canaljson.Decode(record.Value)
+		if err != nil {
+			t.Fatalf("%s[%d]@%d: %v", topic, record.Partition, record.Offset, err)
+		}
+		if change, ok := message.(*canaljson.Change); ok {
+			changes = append(changes, change)
+		}
+	}
+	return changes
+}
+
+// readTopic returns all records that are in a topic now.
+func readTopic(t *testing.T, config service.Config, topic string) []*sarama.ConsumerMessage {
+	t.Helper()
+	client, err := sarama.NewClient(config.KafkaBrokers, sarama.NewConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	consumer, err := sarama.NewConsumerFromClient(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	partitions, err := client.Partitions(topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []*sarama.ConsumerMessage
+	for _, partition := range partitions {
+		end, err := client.GetOffset(topic, partition, sarama.OffsetNewest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, readPartition(t, consumer, topic, partition, end)...)
+	}
+	return records
+}
+
+func readPartition(t *testing.T, consumer sarama.Consumer, topic string, partition int32, end int64) []*sarama.ConsumerMessage {
+	t.Helper()
+	if end == 0 {
+		return nil
+	}
+	reader, err := consumer.ConsumePartition(topic, partition, sarama.OffsetOldest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := reader.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var records []*sarama.ConsumerMessage
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case record := <-reader.Messages():
+			records = append(records, record)
+			if record.Offset == end-1 {
+				return records
+			}
+		case <-timeout:
+			t.Fatalf("%s[%d]: %d records of %d within 10 s", topic, partition, len(records), end)
+		}
+	}
+}
