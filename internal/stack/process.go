@@ -1,9 +1,11 @@
 package stack
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -20,6 +22,7 @@ import (
 // Process is a running helfy.
 type Process struct {
 	// Lines gets the log, a line each; lines that nobody takes are dropped.
+	// It is closed when the process has ended.
 	Lines   chan string
 	command *exec.Cmd
 	ended   chan struct{}
@@ -33,17 +36,36 @@ func Start(t testing.TB, config service.Config, args ...string) *Process {
 	p := &Process{ended: make(chan struct{}), Lines: make(chan string, 64)}
 	p.command = exec.CommandContext(context.Background(), binary("helfy"), args...)
 	p.command.Env = append(os.Environ(), environ(config)...)
-	p.command.Stdout = lineWriter(p.Lines)
 	p.command.Stderr = testWriter{t}
+	stdout, err := p.command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := p.command.Start(); err != nil {
 		t.Fatalf("start helfy (go tool task build makes it): %v", err)
 	}
 	go func() {
 		defer close(p.ended)
+		defer close(p.Lines)
+		passLines(stdout, p.Lines)
 		p.err = p.command.Wait()
 	}()
 	t.Cleanup(p.Kill)
 	return p
+}
+
+// passLines passes lines on until the end, and drops those that nobody takes.
+func passLines(from io.Reader, lines chan<- string) {
+	scanner := bufio.NewScanner(from)
+	scanner.Buffer(nil, 16<<20)
+	for scanner.Scan() {
+		select {
+		case lines <- scanner.Text():
+		default:
+		}
+	}
+	// What is left after a line too long must not block the process.
+	_, _ = io.Copy(io.Discard, from)
 }
 
 // Kill ends the process by SIGKILL and returns when it is gone.
@@ -82,7 +104,7 @@ func (p *Process) Address(t testing.TB) string {
 	timeout := time.After(10 * time.Second)
 	for {
 		select {
-		case line := <-p.Lines:
+		case line := <-p.Lines: // empty once the process has ended
 			var said struct{ Msg, Address string }
 			if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "listening" {
 				return "http://" + said.Address
