@@ -25,7 +25,7 @@ func TestTwentyKillsAtRandomDuringOneLoadLoseAndRepeatNothing(t *testing.T) {
 	killPart := func(part string) func() {
 		return func() {
 			own.Ctl("kill", part)
-			time.Sleep(time.Duration(random.IntN(500)) * time.Millisecond) // how long the part is away
+			stack.Pause(t, time.Duration(random.IntN(500))*time.Millisecond)
 			own.Ctl("start", part)
 		}
 	}

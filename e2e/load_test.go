@@ -163,3 +163,14 @@ func slowest(answers []answer) time.Duration {
 	}
 	return longest
 }
+
+// firstSince returns how long after a moment a login was answered 200.
+func (l *load) firstSince(from time.Time) time.Duration {
+	first := patience
+	for _, a := range l.answers {
+		if answered := a.asked.Add(a.took); a.kind == "200" && answered.After(from) {
+			first = min(first, answered.Sub(from))
+		}
+	}
+	return first
+}

@@ -154,3 +154,13 @@ func Eventually(t testing.TB, timeout time.Duration, check func() error) {
 		}
 	}
 }
+
+// Pause lets a fault last for some time.
+func Pause(t testing.TB, duration time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(duration):
+	case <-t.Context().Done():
+		t.Fatal("the test ended")
+	}
+}
