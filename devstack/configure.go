@@ -100,9 +100,12 @@ func dataDir(data string, ephemeral bool) (string, error) {
 // default, or with free ones when ephemeral, so that such a stack can run
 // beside any other.
 func setPorts(defaults map[*supervise.Port]int, ephemeral bool, getenv func(string) string) error {
-	free, err := supervise.FreePorts(len(defaults))
-	if err != nil {
-		return err
+	var free []int
+	var err error
+	if ephemeral {
+		if free, err = supervise.FreePorts(len(defaults)); err != nil {
+			return err
+		}
 	}
 	for p, number := range defaults {
 		switch text := getenv(p.Env); {

@@ -19,6 +19,7 @@ const usage = `devstack runs COMMAND beside a real TiDB, Kafka and change feed.
 
   devstack [--data DIR | --ephemeral] [--tidb-port N] [--kafka-port N] [--ticdc-port N] -- COMMAND…
   devstack ctl [--data DIR] kill|start|restart tidb|kafka
+  devstack reset [--data DIR]
 
 COMMAND finds them by TIDB_HOST, TIDB_PORT, TIDB_USER, TIDB_PASSWORD, TIDB_DATABASE,
 KAFKA_BROKERS and TICDC_URL. Signals are passed on to it. When it ends, everything
@@ -27,6 +28,8 @@ stops, and its exit code is devstack's; 125 is a failure of devstack itself.
 ctl kills (SIGKILL), starts or restarts a part while COMMAND lives. It finds the
 devstack by DEVSTACK_CTL, which COMMAND has, or by its data folder. A part that ends
 by itself is reported and COMMAND goes on, as it must when a real one is away.
+
+reset removes the data folder, unless a devstack uses it.
 
 `
 
@@ -42,9 +45,12 @@ func run(args []string) (code int, err error) {
 	if len(args) > 1 && args[0] == supervise.RoleVerb {
 		return role(args[1], args[2:]), nil
 	}
-	if len(args) > 0 && args[0] == "ctl" {
+	switch {
+	case len(args) > 0 && args[0] == "ctl":
 		err = ctl(args[1:])
-	} else {
+	case len(args) > 0 && args[0] == "reset":
+		err = reset(args[1:])
+	default:
 		var cfg supervise.Config
 		if cfg, err = configure(args, os.Getenv); err == nil {
 			return supervise.Run(cfg)
@@ -90,6 +96,22 @@ func atoi(texts []string) ([]int, error) {
 		numbers = append(numbers, n)
 	}
 	return numbers, nil
+}
+
+func reset(args []string) error {
+	flags := newFlags()
+	data := flags.String("data", "", "the data `folder` to remove (default "+defaultData+")")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() != 0 {
+		return fmt.Errorf("reset takes no arguments, got %q", flags.Args())
+	}
+	dir, err := dataDir(*data, false)
+	if err != nil {
+		return err
+	}
+	return supervise.RemoveDir(dir, supervise.DefaultLimits.Stop)
 }
 
 func ctl(args []string) error {

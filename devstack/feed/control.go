@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -78,7 +79,7 @@ func (m *Manager) Pause(id string) error {
 
 // Resume runs a stopped or failed changefeed on, from its checkpoint or, when
 // it is not 0, from the given one.
-func (m *Manager) Resume(id string, checkpoint uint64) error {
+func (m *Manager) Resume(ctx context.Context, id string, checkpoint uint64) error {
 	m.control.Lock()
 	defer m.control.Unlock()
 	f, err := m.get(id)
@@ -92,7 +93,7 @@ func (m *Manager) Resume(id string, checkpoint uint64) error {
 	if checkpoint == 0 {
 		checkpoint = s.Checkpoint
 	}
-	if err := m.checkStart(checkpoint); err != nil {
+	if err := m.checkStart(ctx, checkpoint); err != nil {
 		return err
 	}
 	if s.State == Normal || s.State == Warning {

@@ -152,7 +152,7 @@ func (m *Manager) Create(ctx context.Context, request changefeed.Request) (Snaps
 	if err != nil {
 		return Snapshot{}, err
 	}
-	if err := m.checkStart(request.StartTs); err != nil {
+	if err := m.checkStart(ctx, request.StartTs); err != nil {
 		return Snapshot{}, err
 	}
 	if err := m.check(ctx, definition); err != nil {
@@ -171,7 +171,16 @@ func (m *Manager) Create(ctx context.Context, request changefeed.Request) (Snaps
 	return f.Snapshot(), nil
 }
 
-func (m *Manager) checkStart(ts uint64) error {
+// checkStart refuses a start that the change log no longer covers, and one in
+// the future: the folder could not be opened before the clock reaches it.
+func (m *Manager) checkStart(ctx context.Context, ts uint64) error {
+	now, err := m.database.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if ts > now {
+		return changefeed.Errorf(changefeed.ErrInvalidParam, "invalid start-ts %d, larger than current tso %d", ts, now)
+	}
 	if floor := m.changes.Floor(); ts < floor {
 		return changefeed.Errorf(changefeed.ErrStartTsBeforeGC,
 			"fail to create or maintain changefeed because start-ts %d is earlier than or equal to GC safepoint at %d", ts, floor)
@@ -224,6 +233,12 @@ func (m *Manager) check(ctx context.Context, d *changefeed.Definition) error {
 // Collect gives up the changes that no changefeed needs any more, now being
 // the current TSO. It wants to be called every minute or so.
 func (m *Manager) Collect(now uint64) error {
+	// A changefeed that is being created counts on the changes since its
+	// start; the next call is soon enough.
+	if !m.control.TryLock() {
+		return nil
+	}
+	defer m.control.Unlock()
 	keep := tso.Before(now, keepAtLeast)
 	for _, f := range m.all() {
 		s := f.Snapshot()

@@ -62,7 +62,7 @@ func runGuard(grace, free string, remove []string) error {
 func removeDirs(dirs []string, limit time.Duration) error {
 	var errs []error
 	for _, dir := range dirs {
-		errs = append(errs, removeDir(dir, limit))
+		errs = append(errs, RemoveDir(dir, limit))
 	}
 	return errors.Join(errs...)
 }

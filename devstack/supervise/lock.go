@@ -67,8 +67,10 @@ func readHolder(dir string) (pid int, socket string, err error) {
 
 func lockPath(dir string) string { return filepath.Join(dir, "devstack.lock") }
 
-// removeDir removes a folder once no part holds its lock any more.
-func removeDir(dir string, limit time.Duration) error {
+// RemoveDir removes a data folder, for which it takes the folder's lock: one
+// that a devstack uses is an error, and parts of one that is gone may take up
+// to limit to end.
+func RemoveDir(dir string, limit time.Duration) error {
 	if _, err := os.Stat(lockPath(dir)); err == nil {
 		lock, err := lockDir(dir, limit)
 		if err != nil {

@@ -119,7 +119,7 @@ func (a api) resume(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	done(w, a.feeds.Resume(r.PathValue("id"), request.Checkpoint))
+	done(w, a.feeds.Resume(r.Context(), r.PathValue("id"), request.Checkpoint))
 }
 
 func (a api) delete(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package changefeed
 
 import (
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -49,14 +50,19 @@ func parseURI(text string, config *Config) (*Target, error) {
 		}
 	}
 	kafka, sink := &config.Sink.Kafka, &config.Sink
+	partitions := p.int("partition-num", int(kafka.PartitionNum), 1)
+	replicas := p.int("replication-factor", or(int(kafka.ReplicationFactor), 1), 1)
+	if (min(partitions, replicas) < 0 || max(partitions, replicas) > math.MaxInt16) && p.err == nil {
+		p.err = Errorf(ErrKafkaConfig, "partition-num and replication-factor must be from 0 to %d, not %d and %d", math.MaxInt16, partitions, replicas)
+	}
 	t := &Target{
 		Brokers: strings.Split(uri.Host, ","), Topic: topic,
-		PartitionNum:      int32(p.int("partition-num", int(kafka.PartitionNum), 1)),
-		ReplicationFactor: int16(p.int("replication-factor", or(int(kafka.ReplicationFactor), 1), 1)),
+		PartitionNum:      int32(partitions),
+		ReplicationFactor: int16(replicas),
 		MaxMessageBytes:   p.int("max-message-bytes", or(kafka.MaxMessageBytes, 10<<20), 1),
 		RequiredAcks:      p.int("required-acks", value(kafka.RequiredAcks, -1), -1),
 		AutoCreateTopic:   p.bool("auto-create-topic", value(kafka.AutoCreateTopic, true)),
-		Compression:       p.string("compression", kafka.Compression),
+		Compression:       strings.ToLower(p.string("compression", kafka.Compression)),
 		ClientID:          p.string("kafka-client-id", kafka.ClientID),
 	}
 	sink.Protocol = p.string("protocol", sink.Protocol)
@@ -85,7 +91,7 @@ func (t *Target) check(protocol string) error {
 	if t.RequiredAcks == 0 {
 		return Errorf(ErrKafkaConfig, "sink_uri: devstack does not implement required-acks=0, which loses changes")
 	}
-	if !slices.Contains([]string{"", "none", "gzip", "snappy", "lz4", "zstd"}, strings.ToLower(t.Compression)) {
+	if !slices.Contains([]string{"", "none", "gzip", "snappy", "lz4", "zstd"}, t.Compression) {
 		return Errorf(ErrKafkaConfig, "sink_uri: unknown compression %q", t.Compression)
 	}
 	return nil
