@@ -39,12 +39,13 @@ func read(t *testing.T, name string) page {
 	p := page{ordered: map[string][]string{}}
 	var section, above string
 	var fenced *block
+	var indent string // of the fence, in a list
 	inTable := false
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSuffix(line, "\n")
-		if info, fence := strings.CutPrefix(line, "```"); fence {
+		if before, info, fence := strings.Cut(line, "```"); fence && strings.TrimSpace(before) == "" {
 			if fenced == nil {
-				fenced = &block{info: info, above: above}
+				fenced, indent = &block{info: info, above: strings.TrimSpace(above)}, before
 			} else {
 				p.blocks = append(p.blocks, *fenced)
 				fenced = nil
@@ -52,7 +53,7 @@ func read(t *testing.T, name string) page {
 			continue
 		}
 		if fenced != nil {
-			fenced.text += line + "\n"
+			fenced.text += strings.TrimPrefix(line, indent) + "\n"
 			continue
 		}
 		if heading := strings.TrimLeft(line, "#"); heading != line {

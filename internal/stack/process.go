@@ -33,16 +33,22 @@ type Process struct {
 // ends.
 func Start(t testing.TB, config service.Config, args ...string) *Process {
 	t.Helper()
+	return StartProgram(t, binary("helfy"), config, args...)
+}
+
+// StartProgram is Start for another build of helfy.
+func StartProgram(t testing.TB, path string, config service.Config, args ...string) *Process {
+	t.Helper()
 	p := &Process{ended: make(chan struct{}), Lines: make(chan string, 64)}
-	p.command = exec.CommandContext(context.Background(), binary("helfy"), args...)
-	p.command.Env = append(os.Environ(), environ(config)...)
+	p.command = exec.CommandContext(context.Background(), path, args...)
+	p.command.Env = append(os.Environ(), Environ(config)...)
 	p.command.Stderr = testWriter{t}
 	stdout, err := p.command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.command.Start(); err != nil {
-		t.Fatalf("start helfy (go tool task build makes it): %v", err)
+		t.Fatalf("start %s (go tool task build makes it): %v", path, err)
 	}
 	go func() {
 		defer close(p.ended)
@@ -117,8 +123,8 @@ func (p *Process) Address(t testing.TB) string {
 	}
 }
 
-// environ is the environment that service.ReadConfig reads as config.
-func environ(config service.Config) []string {
+// Environ is the environment that service.ReadConfig reads as config.
+func Environ(config service.Config) []string {
 	var environ []string
 	value := reflect.ValueOf(config)
 	for field := range value.Type().Fields() {
