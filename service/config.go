@@ -47,6 +47,7 @@ type Config struct {
 	SessionTTL      time.Duration  `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
 	HashConcurrency int            `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of 19 MiB each; logins beyond are answered 503"`
 	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For is believed, separated by commas"`
+	ShutdownGrace   time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`
 	LogLevel        string         `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	Dev             bool           `env:"HELFY_DEV" envDefault:"false" doc:"development: user create takes weak passwords"`
 }
@@ -113,6 +114,7 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("KAFKA_REPLICATION", c.KafkaReplication > 0, "want at least 1, got %d", c.KafkaReplication)
 	check("KAFKA_EVENTS_TOPIC", c.ChangesTopic != c.EventsTopic, "must not be KAFKA_CHANGES_TOPIC, %q", c.ChangesTopic)
 	check("SESSION_TTL", c.SessionTTL > 0, "want more than 0, got %s", c.SessionTTL)
+	check("SHUTDOWN_GRACE", c.ShutdownGrace >= 0, "want at least 0, got %s", c.ShutdownGrace)
 	check("LOGIN_HASH_CONCURRENCY", c.HashConcurrency > 0, "want at least 1, got %d", c.HashConcurrency)
 	for variable, brokers := range map[string][]string{"KAFKA_BROKERS": c.KafkaBrokers, "CHANGEFEED_KAFKA_BROKERS": c.ChangefeedBrokers} {
 		for _, broker := range brokers {

@@ -46,8 +46,9 @@ func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address st
 	return group.Wait()
 }
 
-// Serve answers HTTP until ctx ends; then it finishes the requests under way.
-// It listens before it calls ready with its address.
+// Serve answers HTTP until ctx ends; then it is no longer ready, goes on for
+// ShutdownGrace, and finishes the requests under way. It listens before it
+// calls ready with its address.
 func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address string)) (err error) {
 	keyring, err := c.readKeyring()
 	if err != nil {
@@ -58,7 +59,7 @@ func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address 
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	handler, err := c.newHandler(db, keyring, log)
+	handler, err := c.newHandler(ctx, db, keyring, log)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address 
 		return fmt.Errorf("listen on HOST %q, PORT %d (set another PORT if it is taken): %w", c.Host, c.Port, err)
 	}
 	ready(listener.Addr().String())
-	return serve(ctx, listener, handler, log)
+	return serve(ctx, listener, handler, c.ShutdownGrace, log)
 }
 
 // Consume keeps the projections up to date until ctx ends; then it finishes
@@ -89,7 +90,9 @@ func (c Config) Consume(ctx context.Context, log *slog.Logger) (err error) {
 	return nil
 }
 
-func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger) (http.Handler, error) {
+// newHandler returns the handler of a process whose shutdown begins when ctx
+// ends.
+func (c Config) newHandler(ctx context.Context, db *sql.DB, keyring *domain.Keyring, log *slog.Logger) (http.Handler, error) {
 	hasher, err := argon2id.New(argon2id.DefaultParams, c.HashConcurrency)
 	if err != nil {
 		return nil, err
@@ -108,14 +111,26 @@ func (c Config) newHandler(db *sql.DB, keyring *domain.Keyring, log *slog.Logger
 		ShowTransaction: query.ShowTransaction{Log: audit},
 		ListAudit:       query.ListAudit{Log: audit, Gaps: gaps},
 		Health:          query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps},
-		Ready:           database,
+		Ready:           readyUntil(ctx, query.Cached(func(ctx context.Context) error { return tidb.Ready(ctx, db) })),
 		TrustedProxies:  c.TrustedProxies,
 		Log:             log,
 	}), nil
 }
 
-// serve answers requests until ctx ends, then finishes those under way.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+// readyUntil is a probe that fails once shutdown has begun, so that whoever
+// sends requests here sends them elsewhere.
+func readyUntil(shutdown context.Context, ready query.Probe) query.Probe {
+	return func(ctx context.Context) error {
+		if shutdown.Err() != nil {
+			return errors.New("shutting down")
+		}
+		return ready(ctx)
+	}
+}
+
+// serve answers requests until ctx ends and the grace is over, then finishes
+// those under way.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -127,10 +142,12 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
+	over := make(chan struct{})
+	defer context.AfterFunc(ctx, func() { time.Sleep(grace); close(over) })()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve HTTP: %w", err)
-	case <-ctx.Done():
+	case <-over:
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()

@@ -87,3 +87,12 @@ func Ping(ctx context.Context, db *sql.DB) error {
 	}
 	return nil
 }
+
+// Ready reports whether the database answers and its schema is there.
+func Ready(ctx context.Context, db *sql.DB) error {
+	var some bool
+	if err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM users)").Scan(&some); err != nil {
+		return fmt.Errorf("look into TiDB's tables: %w", err)
+	}
+	return nil
+}
