@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Cut says where a Proxy breaks the connection at a COMMIT.
@@ -26,14 +27,17 @@ const (
 	SilenceAfterCommit
 )
 
-// Proxy stands between the service and TiDB and can break a connection at its
-// COMMIT, or make it silent.
+// Proxy stands between the service and TiDB. It can break a connection at its
+// COMMIT, or make it silent, and slow every COMMIT down.
 type Proxy struct {
-	Port   int
-	cut    atomic.Int32
-	Cuts   atomic.Int32
-	target string
-	wait   sync.WaitGroup
+	Port int
+	// Cuts counts the connections that were cut, Commits the COMMITs.
+	Cuts, Commits atomic.Int32
+	cut           atomic.Int32
+	delay         atomic.Int64 // nanoseconds
+	silent        atomic.Bool
+	target        string
+	wait          sync.WaitGroup
 }
 
 // NewProxy starts a proxy to target that ends with the test.
@@ -67,6 +71,13 @@ func NewProxy(t testing.TB, target string) *Proxy {
 // CutNext breaks the connection of the next COMMIT, once.
 func (p *Proxy) CutNext(cut Cut) { p.cut.Store(int32(cut)) }
 
+// DelayCommits makes every COMMIT from now on take so much longer.
+func (p *Proxy) DelayCommits(by time.Duration) { p.delay.Store(int64(by)) }
+
+// FallSilent drops all that comes from the server from now on; connections
+// stay, and new ones are accepted.
+func (p *Proxy) FallSilent() { p.silent.Store(true) }
+
 // commitPacket is COM_QUERY of COMMIT in MySQL's protocol.
 var commitPacket = append([]byte{7, 0, 0, 0, 3}, "COMMIT"...)
 
@@ -81,12 +92,19 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 	var cut, silent atomic.Bool
 	p.wait.Go(func() {
 		defer closeBoth()
-		copyUntil(client, server, func([]byte) (pass, goOn bool) { return !cut.Load() && !silent.Load(), !cut.Load() })
+		copyUntil(client, server, func([]byte) (pass, goOn bool) {
+			return !cut.Load() && !silent.Load() && !p.silent.Load(), !cut.Load()
+		})
 	})
 	defer closeBoth()
 	copyUntil(server, client, func(data []byte) (pass, goOn bool) {
 		if !bytes.Equal(data, commitPacket) {
 			return true, true
+		}
+		p.Commits.Add(1)
+		select {
+		case <-time.After(time.Duration(p.delay.Load())):
+		case <-ctx.Done():
 		}
 		switch Cut(p.cut.Swap(int32(CutNothing))) {
 		case CutBeforeCommit:
