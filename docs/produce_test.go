@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -113,9 +114,8 @@ func (c caller) call(method, path, token, body string, want int) []byte {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != want {
+	if err := errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != want {
 		c.t.Fatalf("%s %s: status %d, want %d: %s, %v", method, path, response.StatusCode, want, answer, err)
 	}
 	return answer
