@@ -25,10 +25,14 @@ type Database interface {
 	Mounter() Mounter
 }
 
-// Mounter decodes the rows that a transaction changed in the tables that
-// filter accepts.
+// Mounter decodes transactions.
 type Mounter interface {
+	// Mount returns the rows that txn changed in the tables that filter
+	// accepts.
 	Mount(txn *change.Txn, filter func(*row.Table) bool) ([]*row.Event, error)
+	// DDL returns the schema changes that txn has finished. Such a
+	// transaction changes no rows that are fed.
+	DDL(txn *change.Txn) ([]*row.DDL, error)
 }
 
 // State is a changefeed's state, named as in TiCDC's HTTP API.
@@ -190,7 +194,8 @@ type fatal struct{ error }
 func isFatal(err error) bool {
 	var given fatal
 	var coded *changefeed.Error
-	return errors.As(err, &given) || errors.As(err, &coded) && coded.Code == changefeed.ErrMessageTooLarge
+	return errors.As(err, &given) ||
+		errors.As(err, &coded) && (coded.Code == changefeed.ErrMessageTooLarge || coded.Code == changefeed.ErrRenameTable)
 }
 
 // report notes an error from which the feed may recover, or nil when it has.

@@ -2,24 +2,13 @@ package feed
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"math"
 	"time"
 
-	"helfy/devstack/feed/change"
 	"helfy/devstack/feed/changefeed"
 	"helfy/devstack/feed/route"
 	"helfy/devstack/feed/row"
 	"helfy/devstack/feed/sink"
-)
-
-const (
-	watermarkInterval = time.Second
-	// One write to Kafka takes at most about so many messages or bytes.
-	batchMessages = 2000
-	batchBytes    = 8 << 20
 )
 
 // pipeline is how a changefeed turns transactions into messages.
@@ -69,6 +58,7 @@ func (p *pipeline) events(rows []*row.Event) []*row.Event {
 	return events
 }
 
+// message encodes a row and finds its partition.
 func (p *pipeline) message(ctx context.Context, producer *sink.Producer, e *row.Event) (sink.Message, error) {
 	value, err := p.encoder.Encode(e, time.Now())
 	if err != nil {
@@ -87,125 +77,29 @@ func (p *pipeline) message(ctx context.Context, producer *sink.Producer, e *row.
 	return m, producer.CheckSize(m)
 }
 
-// run is one uninterrupted life of a changefeed.
-type run struct {
-	*pipeline
-	feed     *Feed
-	mounter  Mounter
-	producer *sink.Producer
-	reader   *change.Reader
-	topics   map[string]bool // those that get watermarks
-	marked   uint64          // the newest watermark
-}
-
-var errFinished = errors.New("the changefeed has reached its target_ts")
-
-// loop sends until ctx ends, an error occurs or target_ts is reached. It
-// begins at the feed's checkpoint, and moves it when Kafka has acknowledged.
-func (r *run) loop(ctx context.Context) error {
-	ticker := time.NewTicker(watermarkInterval)
-	defer ticker.Stop()
-	for {
-		resolved, moved := r.feed.changes.Resolved()
-		if err := r.send(ctx, min(resolved, r.target())); err != nil {
-			return err
-		}
-		if r.feed.Checkpoint() >= r.target() {
-			return errors.Join(r.watermark(ctx), errFinished)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-			if err := r.watermark(ctx); err != nil {
-				return err
-			}
-		case <-moved:
-		}
-	}
-}
-
-func (r *run) target() uint64 {
-	if target := r.feed.definition.TargetTs; target > 0 {
-		return target
-	}
-	return math.MaxUint64
-}
-
-// send sends everything that has committed up to resolved.
-func (r *run) send(ctx context.Context, resolved uint64) error {
-	for {
-		messages, last, err := r.batch(ctx)
-		end := err == io.EOF
-		if err != nil && !end {
-			return err
-		}
-		if err := r.producer.Send(ctx, messages); err != nil {
-			return err
-		}
-		if end {
-			last = max(last, resolved)
-		}
-		r.feed.advance(last)
-		if end {
-			return nil
-		}
-	}
-}
-
-// batch returns the messages of the next transactions and the TSO up to which
-// they are all there are; io.EOF when they are the newest.
-func (r *run) batch(ctx context.Context) (messages []sink.Message, last uint64, err error) {
-	for size := 0; len(messages) < batchMessages && size < batchBytes; {
-		txn, err := r.reader.Next()
-		if err == nil && txn.CommitTs > r.target() {
-			err = io.EOF
-		}
-		if err != nil {
-			return messages, last, err
-		}
-		rows, err := r.mounter.Mount(txn, r.filter.Feeds)
-		if err != nil {
-			return nil, 0, err
-		}
-		for _, e := range r.events(rows) {
-			m, err := r.message(ctx, r.producer, e)
-			if err != nil {
-				return nil, 0, err
-			}
-			r.topics[m.Topic] = true
-			messages, size = append(messages, m), size+len(m.Value)
-		}
-		last = txn.CommitTs
-	}
-	return messages, last, nil
-}
-
-// watermark tells every partition how far it is complete, when that has
-// changed. The checkpoint is on disk first: after a crash the changefeed, and
-// with it the clock, never falls behind a watermark.
-func (r *run) watermark(ctx context.Context) error {
-	checkpoint := r.feed.Checkpoint()
-	if checkpoint <= r.marked {
-		return nil
-	}
-	if err := r.feed.save(); err != nil {
-		return err
-	}
-	value, err := r.encoder.Watermark(checkpoint, time.Now())
-	if err != nil || value == nil {
-		return err
-	}
+// ddl encodes the schema changes that the filter lets pass.
+func (p *pipeline) ddl(ctx context.Context, producer *sink.Producer, list []*row.DDL) ([]sink.Message, error) {
 	var messages []sink.Message
-	for topic := range r.topics {
-		partitions, err := r.producer.Partitions(ctx, topic)
+	for _, d := range list {
+		keep, err := p.filter.KeepsDDL(d)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for i := range partitions {
-			messages = append(messages, sink.Message{Topic: topic, Partition: i, Value: value})
+		if !keep {
+			continue
 		}
+		value, err := p.encoder.DDL(d, time.Now())
+		if err != nil {
+			return nil, fmt.Errorf("encode the schema change %q: %w", d.Query, err)
+		}
+		m := sink.Message{Topic: p.router.DDLTopic(d), Value: value}
+		if _, err := producer.Partitions(ctx, m.Topic); err != nil {
+			return nil, err
+		}
+		if err := producer.CheckSize(m); err != nil {
+			return nil, err
+		}
+		messages = append(messages, m)
 	}
-	r.marked = checkpoint
-	return r.producer.Send(ctx, messages)
+	return messages, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/pingcap/tidb/pkg/config"
 	"github.com/pingcap/tidb/pkg/domain"
 	"github.com/pingcap/tidb/pkg/kv"
+	"github.com/pingcap/tidb/pkg/meta"
 	"github.com/pingcap/tidb/pkg/server"
 	"github.com/pingcap/tidb/pkg/session"
 	"github.com/pingcap/tidb/pkg/store/mockstore"
@@ -68,13 +69,30 @@ func openDatabase(dir string, wrap func(tikv.Client) tikv.Client) (*database, er
 	return &database{store: store, schemas: schemas}, nil
 }
 
-// bootstrap starts TiDB's background work; the store must be recovered.
-func (db *database) bootstrap() error {
+// bootstrap starts TiDB's background work; the store must be recovered. As soon
+// as that has started it may finish a DDL job of the previous run, so that
+// capture must have begun; but in a new store TiDB has to make its own tables
+// first, which no changefeed sends.
+func (db *database) bootstrap(beginCapture func()) error {
+	version, err := meta.NewReader(db.store.GetSnapshot(kv.MaxVersion)).GetBootstrapVersion()
+	if err != nil {
+		return fmt.Errorf("read the version of TiDB's tables: %w", err)
+	}
+	ready := version == session.CurrentBootstrapVersion
+	if ready {
+		if db.domain, err = session.GetDomain(db.store); err != nil {
+			return fmt.Errorf("load TiDB's schema: %w", err)
+		}
+		beginCapture()
+	}
 	dom, err := session.BootstrapSession(db.store)
 	if err != nil {
 		return fmt.Errorf("bootstrap TiDB: %w", err)
 	}
-	db.domain = dom
+	if !ready {
+		db.domain = dom
+		beginCapture()
+	}
 	cfg := config.GetGlobalConfig()
 	if db.server, err = server.NewServer(cfg, server.NewTiDBDriver(db.store)); err != nil {
 		return fmt.Errorf("create TiDB's server: %w", err)
@@ -141,4 +159,4 @@ func (db *database) Tables(ctx context.Context) ([]*row.Table, error) {
 }
 
 // Mounter implements feed.Database.
-func (db *database) Mounter() feed.Mounter { return mount.New(db.schemas) }
+func (db *database) Mounter() feed.Mounter { return mount.New(db.schemas, db.domain.InfoSchema) }

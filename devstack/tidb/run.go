@@ -69,10 +69,9 @@ func serve(ctx context.Context, cfg Config, db *database, changes *change.Store,
 	if err := recoverChanges(ctx, db, changes, feeds); err != nil {
 		return err
 	}
-	if err := db.bootstrap(); err != nil {
+	if err := db.bootstrap(func() { c.Begin(changes, db.schema) }); err != nil {
 		return err
 	}
-	c.Begin(changes, db.schema)
 
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.TiCDCPort)))
 	if err != nil {

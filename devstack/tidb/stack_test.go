@@ -210,7 +210,8 @@ func newDatabase(t *testing.T, db *sql.DB, name string) {
 	})
 }
 
-// texts renders changes shortly: the operation and the cells, old ones after <.
+// texts renders messages shortly: a change's operation and cells, old ones
+// after <, a schema change's type and statement.
 func texts(t *testing.T, records []*kgo.Record) []string {
 	t.Helper()
 	cells := func(row canaljson.Row) string {
@@ -225,6 +226,10 @@ func texts(t *testing.T, records []*kgo.Record) []string {
 	}
 	var list []string
 	for _, r := range records {
+		if d, ok := decode(t, r).(*canaljson.DDL); ok {
+			list = append(list, d.Table+" "+d.Type+": "+d.Query)
+			continue
+		}
 		c := change(t, r)
 		text := c.Table + " " + string(c.Operation) + " " + cells(c.Row())
 		if c.Operation == canaljson.Update {

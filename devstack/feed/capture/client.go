@@ -27,11 +27,11 @@ type target struct {
 }
 
 // Schemas returns the reference with which rows of a table can be decoded, by
-// the table's physical ID; 0 for a table that is not fed.
+// the table's physical ID; 0 for a table that is not captured.
 type Schemas func(tableID int64) (uint64, error)
 
-// Begin starts recording into store. Before it, while TiDB starts, user tables
-// are not written to.
+// Begin starts recording into store. It must come before anything writes to
+// the tables that schemas knows.
 func (c *Capture) Begin(store *change.Store, schemas Schemas) {
 	c.target.Store(&target{store: store, schemas: schemas})
 }
@@ -99,6 +99,9 @@ func plain(req *kvrpcpb.PrewriteRequest) {
 // prewritten records the rows and what they were before: as the transaction
 // has locked them, that is what is committed now.
 func (c *client) prewritten(ctx context.Context, to *target, addr string, req *kvrpcpb.PrewriteRequest) error {
+	if rewrites(req) {
+		return nil
+	}
 	txn := &change.Txn{StartTs: req.StartVersion, Primary: req.PrimaryLock}
 	var err error
 	if txn.Mutations, err = to.rows(req.Mutations); err != nil || len(txn.Mutations) == 0 {
@@ -114,7 +117,14 @@ func (c *client) prewritten(ctx context.Context, to *target, addr string, req *k
 	return to.store.Prewritten(txn)
 }
 
-// rows leaves out locks, checks, indexes, metadata and tables that are not fed.
+// rewrites reports whether TiDB converts rows to a column's new type. No
+// changefeed sends that; TiKV leaves it out.
+func rewrites(req *kvrpcpb.PrewriteRequest) bool {
+	const reorganizes = 8 // bit of the source; those below tell where changes came from
+	return req.Context.GetTxnSource()>>reorganizes != 0
+}
+
+// rows leaves out locks, checks, indexes and tables that are not captured.
 func (to *target) rows(mutations []*kvrpcpb.Mutation) ([]change.Mutation, error) {
 	var rows []change.Mutation
 	for _, m := range mutations {

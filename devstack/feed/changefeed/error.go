@@ -29,6 +29,7 @@ const (
 	ErrStartTsBeforeGC   = "CDC:ErrStartTsBeforeGC"
 	ErrTargetBeforeStart = "CDC:ErrTargetTsBeforeStartTs"
 	ErrPartitionNum      = "CDC:ErrKafkaInvalidPartitionNum"
+	ErrRenameTable       = "CDC:ErrSyncRenameTableFailed"
 	ErrMessageTooLarge   = "CDC:ErrMessageTooLarge"
 	ErrKafkaSend         = "CDC:ErrKafkaAsyncSendMessage"
 	ErrKafkaNew          = "CDC:ErrKafkaNewProducer"

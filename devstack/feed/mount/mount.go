@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/pingcap/tidb/pkg/expression/exprstatic"
+	"github.com/pingcap/tidb/pkg/infoschema"
 	"github.com/pingcap/tidb/pkg/kv"
 	"github.com/pingcap/tidb/pkg/table/tables"
 	"github.com/pingcap/tidb/pkg/tablecodec"
@@ -17,12 +18,14 @@ import (
 // safe for concurrent use.
 type Mounter struct {
 	schemas *Schemas
+	current func() infoschema.InfoSchema
 	context *exprstatic.ExprContext // UTC, by default
 }
 
-// New decodes with the definitions that schemas has remembered.
-func New(schemas *Schemas) *Mounter {
-	return &Mounter{schemas: schemas, context: exprstatic.NewExprContext()}
+// New decodes with the definitions that schemas has remembered. Current returns
+// the present schema.
+func New(schemas *Schemas, current func() infoschema.InfoSchema) *Mounter {
+	return &Mounter{schemas: schemas, current: current, context: exprstatic.NewExprContext()}
 }
 
 // Mount returns the rows that txn changed in the tables that filter accepts.
@@ -30,6 +33,9 @@ func New(schemas *Schemas) *Mounter {
 func (m *Mounter) Mount(txn *change.Txn, filter func(*row.Table) bool) ([]*row.Event, error) {
 	var events []*row.Event
 	for _, mutation := range txn.Mutations {
+		if isJob(mutation.Key) {
+			continue
+		}
 		t, err := m.schemas.table(mutation.Schema)
 		if err != nil {
 			return nil, fmt.Errorf("transaction committed at %d: %w", txn.CommitTs, err)

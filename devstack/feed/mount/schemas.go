@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/pingcap/tidb/pkg/ddl"
 	"github.com/pingcap/tidb/pkg/infoschema"
 	"github.com/pingcap/tidb/pkg/meta/model"
 	"github.com/pingcap/tidb/pkg/table"
@@ -57,7 +58,8 @@ func OpenSchemas(dir string) (*Schemas, error) {
 }
 
 // Reference returns a reference to the present definition of the table or
-// partition with a physical ID; 0 for what is not fed, TiDB's own tables.
+// partition with a physical ID; 0 for what is not fed, TiDB's own tables except
+// that of the DDL jobs.
 func (s *Schemas) Reference(schema infoschema.InfoSchema, id int64) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +85,7 @@ func find(schema infoschema.InfoSchema, id int64) *definition {
 		}
 	}
 	db, ok := schema.SchemaByID(t.Meta().DBID)
-	if !ok || util.IsMemOrSysDB(db.Name.L) {
+	if !ok || util.IsMemOrSysDB(db.Name.L) && id != ddl.JobTableID {
 		return nil
 	}
 	return &definition{Database: db.Name.O, Table: t.Meta()}
