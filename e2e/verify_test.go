@@ -48,6 +48,17 @@ func requireExactlyOnce(t *testing.T, config service.Config, api *stack.Client, 
 // settledAudit returns the whole log once it is complete beyond now.
 func settledAudit(t *testing.T, api *stack.Client) []stack.Entry {
 	t.Helper()
+	entries, err := api.WholeAudit(t.Context(), requireComplete(t, api))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entries
+}
+
+// requireComplete waits until the log is complete beyond now, and returns an
+// administrator's token.
+func requireComplete(t *testing.T, api *stack.Client) string {
+	t.Helper()
 	token, err := api.Login(t.Context(), "admin", "admin")
 	if err != nil {
 		t.Fatal(err)
@@ -63,9 +74,5 @@ func settledAudit(t *testing.T, api *stack.Client) []stack.Entry {
 		}
 		return nil
 	})
-	entries, err := api.WholeAudit(t.Context(), token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return entries
+	return token
 }
