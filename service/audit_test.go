@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/IBM/sarama"
-
 	"helfy/adapters/kafka"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -134,89 +132,6 @@ func TestPrunedOutboxRowsLeaveNoTrace(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-// produce writes records of any content into a topic's partition 0.
-func produce(t *testing.T, config service.Config, topic string, values ...string) {
-	t.Helper()
-	settings := sarama.NewConfig()
-	settings.Producer.Return.Successes = true
-	settings.Producer.Partitioner = sarama.NewManualPartitioner
-	producer, err := sarama.NewSyncProducer(config.KafkaBrokers, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := producer.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	for _, value := range values {
-		if _, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(value)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestARecordThatCannotBeUnderstoodIsADeadLetterAndHoldsNothingUp(t *testing.T) {
-	config := stack.New(t)
-	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	poison := []string{
-		`{"id":0,`,
-		``,
-		`{"id":0,"database":"` + config.TiDBDatabase + `","table":"other","pkNames":["id"],"isDdl":false,"type":"INSERT","es":1,"ts":1,"sql":"","sqlType":{"id":-5},"mysqlType":{"id":"bigint"},"old":null,"data":[{"id":"1"}],"_tidb":{"commitTs":1}}`,
-		`{"id":0,"database":"` + config.TiDBDatabase + `","table":"users","pkNames":["id"],"isDdl":false,"type":"INSERT","es":1,"ts":1,"sql":"","sqlType":{"id":-5},"mysqlType":{"id":"bigint"},"old":null,"data":[{"id":"1"}],"_tidb":{"commitTs":1,"onlyHandleKey":true}}`,
-	}
-	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
-		produce(t, config, topic, poison...)
-	}
-	client, _ := stack.Run(t, config)
-	token := login(t, client, "admin")
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 4 {
-			return fmt.Errorf("%d entries, want 4", len(entries))
-		}
-		return nil
-	})
-	db := stack.DB(t, config)
-	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
-		for _, value := range poison {
-			var reason string
-			err := db.QueryRowContext(t.Context(),
-				"SELECT reason FROM projection_dead_letters WHERE topic = ? AND value = ?", topic, value).Scan(&reason)
-			if err != nil || reason == "" {
-				t.Errorf("%s: %q: reason %q, %v", topic, value, reason, err)
-			}
-		}
-	}
-}
-
-// Whoever has only SQL must not be able to stop the log.
-func TestRowsThatNoEntryCanHoldAreDeadLettersAndHoldNothingUp(t *testing.T) {
-	for name, statement := range map[string]string{
-		"an address too long": `INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, metadata, seq, prev_hash, hash, key_id, occurred_at)
-			VALUES ('forged', 'user', '1', 'LOGIN_SUCCESS', '{}', CONCAT('{"ip":"', REPEAT('1', 60), '"}'), 9, '', '', '', NOW(6))`,
-		"no JSON": `INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, metadata, seq, prev_hash, hash, key_id, occurred_at)
-			VALUES ('forged', 'user', '1', 'LOGIN_SUCCESS', 'x', 'y', 9, '', '', '', NOW(6))`,
-		"a huge sequence number": "UPDATE users SET event_seq = 18446744073709551615 WHERE username = 'other'",
-	} {
-		t.Run(name, func(t *testing.T) {
-			config := stack.New(t)
-			stack.AddUser(t, config, "admin", domain.RoleAdmin)
-			stack.AddUser(t, config, "other", domain.RoleUser)
-			client, _ := stack.Run(t, config)
-			exec(t, config, statement)
-			token := login(t, client, "admin")
-			eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-				for _, entry := range entries {
-					if entry.EventType == "LOGIN_SUCCESS" && entry.ID != "forged" {
-						return nil
-					}
-				}
-				return errors.New("the login is not in the log")
-			})
-		})
-	}
 }
 
 func TestARestoredDatabaseIsReadUpAgain(t *testing.T) {

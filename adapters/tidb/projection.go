@@ -191,24 +191,6 @@ func (s *ProjectionStore[R]) writeRows(ctx context.Context, tx *sql.Tx, items []
 	return s.insert(ctx, tx, rows)
 }
 
-func (s *ProjectionStore[R]) writeDeadLetters(ctx context.Context, tx *sql.Tx, items []projection.Item[R]) error {
-	for _, item := range items {
-		if item.DeadLetter == "" {
-			continue
-		}
-		_, err := tx.ExecContext(ctx, `
-			INSERT IGNORE INTO projection_dead_letters
-			       (projection, generation, topic, kafka_partition, kafka_offset, value, reason)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			s.name, s.generation, item.Record.Topic, item.Record.Partition, item.Record.Offset,
-			emptyNotNil(item.Record.Value), item.DeadLetter)
-		if err != nil {
-			return fmt.Errorf("write dead letter %s: %w", item.Record, err)
-		}
-	}
-	return nil
-}
-
 func (s *ProjectionStore[R]) writeCheckpoints(
 	ctx context.Context, tx *sql.Tx, keys []partitionKey, checkpoints map[partitionKey]*projection.Checkpoint,
 ) error {
@@ -226,12 +208,4 @@ func (s *ProjectionStore[R]) writeCheckpoints(
 		return fmt.Errorf("write checkpoints: %w", err)
 	}
 	return nil
-}
-
-// emptyNotNil keeps a record without a value apart from NULL.
-func emptyNotNil(value []byte) []byte {
-	if value == nil {
-		return []byte{}
-	}
-	return value
 }

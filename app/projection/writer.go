@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"helfy/canaljson"
@@ -109,7 +110,7 @@ func (w *Writer[R]) project(record Record) (canaljson.Message, Item[R]) {
 	item := Item[R]{Record: record}
 	message, err := canaljson.Decode(record.Value)
 	if err != nil {
-		item.DeadLetter = err.Error()
+		item.DeadLetter = reason(err.Error())
 		return nil, item
 	}
 	switch m := message.(type) {
@@ -117,15 +118,26 @@ func (w *Writer[R]) project(record Record) (canaljson.Message, Item[R]) {
 		item.Watermark = m.Ts
 		return message, item
 	case *canaljson.Unsupported:
-		item.DeadLetter = "unsupported message: " + m.Reason
+		item.DeadLetter = reason("unsupported message: " + m.Reason)
 		return message, item
 	}
 	item.Rows, err = w.projection.Project(record, message)
 	if err != nil {
-		item.DeadLetter = err.Error()
+		item.DeadLetter = reason(err.Error())
 		item.Rows = nil
 	}
 	return message, item
+}
+
+// maxReason bounds a dead letter's reason in bytes: it may quote the record.
+const maxReason = 1000
+
+// reason cuts a text that quotes too much.
+func reason(text string) string {
+	if len(text) > maxReason {
+		text = text[:maxReason] + "…"
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 // Run flushes until ctx ends or a flush meets ErrGap, which it returns. Any
@@ -198,7 +210,7 @@ func (w *Writer[R]) isolate(ctx context.Context, batch []request[R], rejected er
 			batch[0].result <- result[R]{err: rejected}
 			return rejected
 		}
-		item.DeadLetter, item.Rows = rejected.Error(), nil
+		item.DeadLetter, item.Rows = reason(rejected.Error()), nil
 		return w.flush(ctx, batch)
 	}
 	for i := range batch {

@@ -1,0 +1,39 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"helfy/app/projection"
+)
+
+// maxDeadValue is how many bytes of a dead letter's value are kept: TiDB takes
+// rows of up to 6 MiB (txn-entry-size-limit), and what it refuses would come
+// again for ever.
+const maxDeadValue = 5 << 20
+
+func (s *ProjectionStore[R]) writeDeadLetters(ctx context.Context, tx *sql.Tx, items []projection.Item[R]) error {
+	for _, item := range items {
+		if item.DeadLetter == "" {
+			continue
+		}
+		value, reason := item.Record.Value, item.DeadLetter
+		if len(value) > maxDeadValue {
+			reason = fmt.Sprintf("%s (%d bytes, of which the first %d are kept)", reason, len(value), maxDeadValue)
+			value = value[:maxDeadValue]
+		}
+		if value == nil {
+			value = []byte{} // a record without a value is not NULL
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT IGNORE INTO projection_dead_letters
+			       (projection, generation, topic, kafka_partition, kafka_offset, value, reason)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			s.name, s.generation, item.Record.Topic, item.Record.Partition, item.Record.Offset, value, reason)
+		if err != nil {
+			return fmt.Errorf("write dead letter %s: %w", item.Record, err)
+		}
+	}
+	return nil
+}
