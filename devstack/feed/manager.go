@@ -53,6 +53,10 @@ func Open(dir string, changes *change.Store, database Database) (*Manager, error
 		if err := atomicfile.ReadJSON(path, &r); err != nil {
 			return nil, err
 		}
+		if r.State == Normal {
+			// How long the fault has lasted is not known: it counts anew.
+			r.Fault = nil
+		}
 		definition, err := changefeed.Parse(r.Request)
 		if err != nil {
 			return nil, fmt.Errorf("changefeed %s: %w", path, err)

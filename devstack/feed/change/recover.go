@@ -30,6 +30,9 @@ func (s *Store) Recover(now uint64, latest Latest) error {
 	}
 	done := s.changes.LastID()
 	for _, p := range in.txns {
+		if p.CommitTs >= now {
+			return fmt.Errorf("the clock is behind transaction %d of before the restart, committed at %d: try again in a moment", p.StartTs, p.CommitTs)
+		}
 		if p.CommitTs <= done {
 			continue // not even tried, or in the change log
 		}

@@ -25,6 +25,7 @@ type Store struct {
 	mu      sync.Mutex
 	tracker tracker
 	seq     uint64
+	failed  error // of the intent log
 	state   state
 	moved   chan struct{} // closed when resolved advances
 	// resolved trails tracker.resolved until the change log holds everything.
@@ -78,8 +79,7 @@ func (s *Store) Newest() uint64 {
 func (s *Store) Prewritten(part *Txn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seq++
-	if err := s.intents.Append(seglog.Record{ID: s.seq, Data: part.encode()}); err != nil {
+	if err := s.intend(part); err != nil {
 		return fmt.Errorf("record prewrite of transaction %d: %w", part.StartTs, err)
 	}
 	s.tracker.prewrite(part, s.seq, time.Now())
@@ -95,12 +95,22 @@ func (s *Store) Committing(startTs, commitTs uint64, keys [][]byte) error {
 	if !s.tracker.isPrimary(startTs, keys) {
 		return nil
 	}
-	s.seq++
-	attempt := &Txn{StartTs: startTs, CommitTs: commitTs}
-	if err := s.intents.Append(seglog.Record{ID: s.seq, Data: attempt.encode()}); err != nil {
+	if err := s.intend(&Txn{StartTs: startTs, CommitTs: commitTs}); err != nil {
 		return fmt.Errorf("record commit of transaction %d: %w", startTs, err)
 	}
 	return nil
+}
+
+// intend appends to the intent log. A failure stays: Advance returns it, so
+// that the process ends with the cause, which TiDB would take for a broken
+// connection to its storage and try again.
+func (s *Store) intend(txn *Txn) error {
+	s.seq++
+	err := s.intents.Append(seglog.Record{ID: s.seq, Data: txn.encode()})
+	if s.failed == nil {
+		s.failed = err
+	}
+	return err
 }
 
 // Committed says that the keys were committed; it counts when the primary is
@@ -155,10 +165,15 @@ type Undecided struct {
 }
 
 // Advance moves the resolved TSO on. now is a TSO fetched before the call.
+// After an error the store must not be used any more.
 func (s *Store) Advance(now uint64) error {
 	s.advancing.Lock()
 	defer s.advancing.Unlock()
 	s.mu.Lock()
+	if s.failed != nil {
+		s.mu.Unlock()
+		return fmt.Errorf("record transactions: %w", s.failed)
+	}
 	resolved, ready := s.tracker.advance(now)
 	needed := s.tracker.oldestSeq(s.seq + 1)
 	s.mu.Unlock()
