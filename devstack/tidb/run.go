@@ -44,6 +44,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil {
 		return fmt.Errorf("create data folder: %w", err)
 	}
+	if err := checkFormat(cfg.DataDir); err != nil {
+		return err
+	}
 	if err := configure(cfg); err != nil {
 		return err
 	}

@@ -71,6 +71,18 @@ func (s *server) stop(t *testing.T) {
 	s.process = nil
 }
 
+// refusal starts the server and returns why it does not run.
+func (s *server) refusal(t *testing.T) string {
+	t.Helper()
+	s.start(t)
+	err := s.process.Wait()
+	s.process = nil
+	if err == nil {
+		t.Error("the server ended without an error")
+	}
+	return s.errors.String()
+}
+
 // ahead makes the stopped server believe that its newest change is an hour
 // ahead of the clock.
 func (s *server) ahead(t *testing.T) {

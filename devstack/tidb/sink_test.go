@@ -3,6 +3,8 @@ package tidb_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -184,12 +186,39 @@ func TestClockThatWentBackIsRefused(t *testing.T) {
 	open(t, s.sqlPort)
 	s.stop(t)
 	s.ahead(t)
-	s.start(t)
-	err := s.process.Wait()
-	s.process = nil
-	if err == nil || !strings.Contains(s.errors.String(), "the clock is 59m") {
-		t.Errorf("ended with %v: %s", err, s.errors.String())
+	if reason := s.refusal(t); !strings.Contains(reason, "the clock is 59m") {
+		t.Errorf("ended with %s", reason)
 	}
+}
+
+func TestDataOfAnotherFormatIsRefused(t *testing.T) {
+	s := newServer(t)
+	open(t, s.sqlPort)
+	s.stop(t)
+	path := filepath.Join(s.dir, "format.json")
+	present, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func() error{
+		"format 999": func() error { return os.WriteFile(path, []byte(`{"format": 999}`), 0o644) },
+		"format 0":   func() error { return os.Remove(path) }, // from before there was one
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		reason := s.refusal(t)
+		for _, part := range []string{s.dir, name, "reads format 1", "remove all", "go tool task dev:reset"} {
+			if !strings.Contains(reason, part) {
+				t.Errorf("%s: %q is not in %s", name, part, reason)
+			}
+		}
+	}
+	if err := os.WriteFile(path, present, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t)
+	open(t, s.sqlPort)
 }
 
 func TestSecondInstanceIsRefused(t *testing.T) {
