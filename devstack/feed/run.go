@@ -41,6 +41,7 @@ func (r *run) loop(ctx context.Context) error {
 		if err := r.send(ctx, min(resolved, r.target())); err != nil {
 			return err
 		}
+		r.feed.report(nil)
 		if r.feed.Checkpoint() >= r.target() {
 			return errors.Join(r.watermark(ctx), errFinished)
 		}

@@ -39,7 +39,7 @@ func configure(cfg Config) error {
 		c.TempDir = filepath.Join(cfg.DataDir, "tmp")
 		c.TempStoragePath = filepath.Join(cfg.DataDir, "tmp", "storage")
 		c.Log.SlowQueryFile = filepath.Join(cfg.DataDir, "tidb-slow.log")
-		// One region: a transaction of ordinary size commits in one request.
+		// One region: a commit is not split by region.
 		c.SplitTable = false
 	})
 	return nil
@@ -93,12 +93,35 @@ func (db *database) bootstrap(beginCapture func()) error {
 		db.domain = dom
 		beginCapture()
 	}
+	if err := db.commitWhole(); err != nil {
+		return err
+	}
 	cfg := config.GetGlobalConfig()
 	if db.server, err = server.NewServer(cfg, server.NewTiDBDriver(db.store)); err != nil {
 		return fmt.Errorf("create TiDB's server: %w", err)
 	}
 	db.server.SetDomain(dom)
 	dom.InfoSyncer().SetSessionManager(db.server)
+	return nil
+}
+
+// wholeCommit is the greatest size in bytes of the keys that one request
+// commits, the most that TiDB takes.
+const wholeCommit = 1 << 30
+
+// commitWhole makes every transaction commit in one request. TiDB answers when
+// the first request is done, and of those that follow a crash would lose the
+// rows, whose locks the storage has in memory only.
+func (db *database) commitWhole() error {
+	se, err := session.CreateSession(db.store)
+	if err != nil {
+		return fmt.Errorf("open a session: %w", err)
+	}
+	defer se.Close()
+	ctx := kv.WithInternalSourceType(context.Background(), kv.InternalTxnOthers)
+	if _, err := se.ExecuteInternal(ctx, "SET GLOBAL tidb_txn_commit_batch_size = %?", wholeCommit); err != nil {
+		return fmt.Errorf("set tidb_txn_commit_batch_size: %w", err)
+	}
 	return nil
 }
 

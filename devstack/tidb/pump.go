@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pingcap/tidb/pkg/util/logutil"
+	"go.uber.org/zap"
+
 	"helfy/devstack/feed"
 	"helfy/devstack/feed/capture"
 	"helfy/devstack/feed/change"
@@ -45,7 +48,11 @@ func (p *pump) run(ctx context.Context) error {
 		case <-advance.C:
 			err = p.advance(ctx)
 		case <-settle.C:
-			err = p.settle(ctx)
+			// What cannot be settled now holds the resolved TSO back, and
+			// loses nothing.
+			if err := p.settle(ctx); err != nil && ctx.Err() == nil {
+				logutil.BgLogger().Warn("settle open transactions", zap.Error(err))
+			}
 		case <-state.C:
 			err = p.changes.SaveState()
 		case <-collect.C:

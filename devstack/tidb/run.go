@@ -93,9 +93,10 @@ func serve(ctx context.Context, cfg Config, db *database, changes *change.Store,
 		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
 		defer stopPump()
+		// The API goes first: nobody may start a changefeed any more.
+		err := server.Shutdown(closeCtx)
 		db.stop()
-		err := pump.advance(closeCtx)
-		return errors.Join(err, feeds.Close(closeCtx), server.Shutdown(closeCtx))
+		return errors.Join(err, pump.advance(closeCtx), feeds.Close(closeCtx))
 	})
 	return g.Wait()
 }

@@ -99,12 +99,9 @@ func plain(req *kvrpcpb.PrewriteRequest) {
 // prewritten records the rows and what they were before: as the transaction
 // has locked them, that is what is committed now.
 func (c *client) prewritten(ctx context.Context, to *target, addr string, req *kvrpcpb.PrewriteRequest) error {
-	if rewrites(req) {
-		return nil
-	}
 	txn := &change.Txn{StartTs: req.StartVersion, Primary: req.PrimaryLock}
 	var err error
-	if txn.Mutations, err = to.rows(req.Mutations); err != nil || len(txn.Mutations) == 0 {
+	if txn.Mutations, err = to.rows(req); err != nil || len(txn.Mutations) == 0 {
 		return err
 	}
 	before, err := c.before(ctx, addr, req, txn.Mutations)
@@ -117,17 +114,18 @@ func (c *client) prewritten(ctx context.Context, to *target, addr string, req *k
 	return to.store.Prewritten(txn)
 }
 
-// rewrites reports whether TiDB converts rows to a column's new type. No
-// changefeed sends that; TiKV leaves it out.
+// rewrites reports whether TiDB converts rows to a column's new type, which
+// TiKV keeps from changefeeds.
 func rewrites(req *kvrpcpb.PrewriteRequest) bool {
 	const reorganizes = 8 // bit of the source; those below tell where changes came from
 	return req.Context.GetTxnSource()>>reorganizes != 0
 }
 
-// rows leaves out locks, checks, indexes and tables that are not captured.
-func (to *target) rows(mutations []*kvrpcpb.Mutation) ([]change.Mutation, error) {
+// rows leaves out locks, checks, indexes and tables that are not captured. A
+// row that is rewritten counts for recovery only: it refers to no definition.
+func (to *target) rows(req *kvrpcpb.PrewriteRequest) ([]change.Mutation, error) {
 	var rows []change.Mutation
-	for _, m := range mutations {
+	for _, m := range req.Mutations {
 		if !isWrite(m.Op) || !tablecodec.IsRecordKey(m.Key) {
 			continue
 		}
@@ -139,6 +137,9 @@ func (to *target) rows(mutations []*kvrpcpb.Mutation) ([]change.Mutation, error)
 			continue
 		}
 		row := change.Mutation{Key: m.Key, Schema: schema}
+		if rewrites(req) {
+			row.Schema = 0
+		}
 		if m.Op != kvrpcpb.Op_Del {
 			row.Value = m.Value
 		}

@@ -25,7 +25,8 @@ type Mutation struct {
 	// for an insert.
 	Value []byte
 	Old   []byte
-	// Schema refers to the definition of the key's table.
+	// Schema refers to the definition of the key's table; 0 for a write that
+	// is nobody's business, but tells what the row was before the next.
 	Schema uint64
 }
 

@@ -33,7 +33,7 @@ func New(schemas *Schemas, current func() infoschema.InfoSchema) *Mounter {
 func (m *Mounter) Mount(txn *change.Txn, filter func(*row.Table) bool) ([]*row.Event, error) {
 	var events []*row.Event
 	for _, mutation := range txn.Mutations {
-		if isJob(mutation.Key) {
+		if mutation.Schema == 0 || isJob(mutation.Key) {
 			continue
 		}
 		t, err := m.schemas.table(mutation.Schema)
