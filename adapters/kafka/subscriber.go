@@ -18,6 +18,9 @@ const (
 	// partitions: the least that brokers allow by default.
 	sessionTimeout = 6 * time.Second
 	heartbeat      = 2 * time.Second
+	// rebalanceTimeout is how long a rebalance waits for members that do not
+	// join again.
+	rebalanceTimeout = 15 * time.Second
 	// resendAfter is the pause before a record whose write failed is tried
 	// again.
 	resendAfter = time.Second
@@ -34,6 +37,11 @@ func (b Brokers) Subscriber(group string, log watermill.LoggerAdapter) (message.
 	config.Consumer.Group.ResetInvalidOffsets = false
 	config.Consumer.Group.Session.Timeout = sessionTimeout
 	config.Consumer.Group.Heartbeat.Interval = heartbeat
+	config.Consumer.Group.Rebalance.Timeout = rebalanceTimeout
+	// The answer to a join comes when the rebalance is over. A client that
+	// gives up earlier comes again as another member, while the broker waits
+	// for the first one, and so on for ever.
+	config.Net.ReadTimeout = 2 * rebalanceTimeout
 	return wmkafka.NewSubscriber(wmkafka.SubscriberConfig{
 		Brokers:               b,
 		ConsumerGroup:         group,

@@ -26,7 +26,9 @@ type Process struct {
 	Lines   chan string
 	command *exec.Cmd
 	ended   chan struct{}
-	err     error // once ended is closed
+	// Once ended is closed:
+	err     error
+	trouble []string
 }
 
 // Start runs bin/helfy with a configuration, until it is killed or the test
@@ -53,21 +55,34 @@ func StartProgram(t testing.TB, path string, config service.Config, args ...stri
 	go func() {
 		defer close(p.ended)
 		defer close(p.Lines)
-		passLines(stdout, p.Lines)
+		p.passLines(stdout)
 		p.err = p.command.Wait()
 	}()
-	t.Cleanup(p.Kill)
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("the last trouble of helfy %v:\n%s", args, strings.Join(p.trouble, "\n"))
+		}
+	})
 	return p
 }
 
+// keptTrouble is how many warnings and errors of a process are shown when its
+// test fails.
+const keptTrouble = 20
+
 // passLines passes lines on until the end, and drops those that nobody takes.
-func passLines(from io.Reader, lines chan<- string) {
+func (p *Process) passLines(from io.Reader) {
 	scanner := bufio.NewScanner(from)
 	scanner.Buffer(nil, 16<<20)
 	for scanner.Scan() {
+		line := scanner.Text()
 		select {
-		case lines <- scanner.Text():
+		case p.Lines <- line:
 		default:
+		}
+		if strings.Contains(line, `"level":"WARN"`) || strings.Contains(line, `"level":"ERROR"`) {
+			p.trouble = append(p.trouble[max(0, len(p.trouble)-keptTrouble+1):], line)
 		}
 	}
 	// What is left after a line too long must not block the process.

@@ -73,7 +73,12 @@ func setUp(t testing.TB, config service.Config) {
 	if _, _, err := config.EnsureChangefeed(ctx); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { tearDown(t, config) })
+	t.Cleanup(func() {
+		if t.Failed() {
+			logState(t, config)
+		}
+		tearDown(t, config)
+	})
 }
 
 func tearDown(t testing.TB, config service.Config) {

@@ -1,0 +1,72 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/IBM/sarama"
+
+	"helfy/adapters/kafka"
+	"helfy/service"
+)
+
+// logState says how far the change feed, Kafka and the projections are, for
+// whoever looks into a test that has failed.
+func logState(t testing.TB, config service.Config) {
+	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
+	defer cancel()
+	feed := NewClient(config.TiCDCURL)
+	_, status, err := feed.Do(ctx, http.MethodGet, "/api/v2/changefeeds/"+config.ChangefeedID, "", "")
+	t.Logf("changefeed: %s, %v", status, err)
+	var state strings.Builder
+	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
+		partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(ctx, topic)
+		if err != nil {
+			t.Logf("topic %s: %v", topic, err)
+		}
+		for _, p := range partitions {
+			fmt.Fprintf(&state, "%s has %d to %d\n", p, p.Earliest, p.End)
+		}
+	}
+	logGroups(t, config)
+	rows, err := DB(t, config).QueryContext(ctx, `
+		SELECT CONCAT_WS(' ', projection, topic, kafka_partition, 'next', next_offset, 'watermark', watermark)
+		FROM projection_checkpoints ORDER BY 1`)
+	if err != nil {
+		t.Logf("checkpoints: %v", err)
+		return
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Logf("checkpoints: %v", err)
+		}
+		state.WriteString(line + "\n")
+	}
+	t.Logf("%s%v", state.String(), rows.Err())
+}
+
+// logGroups tells the members of the consumer groups and what they read.
+func logGroups(t testing.TB, config service.Config) {
+	admin, err := sarama.NewClusterAdmin(config.KafkaBrokers, sarama.NewConfig())
+	if err != nil {
+		t.Logf("consumer groups: %v", err)
+		return
+	}
+	defer admin.Close()
+	groups, err := admin.DescribeConsumerGroups([]string{config.ConsumerGroup + "." + config.ChangesTopic, config.ConsumerGroup + "." + config.EventsTopic})
+	if err != nil {
+		t.Logf("consumer groups: %v", err)
+	}
+	for _, group := range groups {
+		t.Logf("consumer group %s is %s", group.GroupId, group.State)
+		for id, member := range group.Members {
+			assignment, err := member.GetMemberAssignment()
+			t.Logf("  member %s: %+v, %v", id, assignment, err)
+		}
+	}
+}
