@@ -20,7 +20,7 @@ const (
 	heartbeat      = 2 * time.Second
 	// rebalanceTimeout is how long a rebalance waits for members that do not
 	// join again.
-	rebalanceTimeout = 15 * time.Second
+	rebalanceTimeout = 10 * time.Second
 	// resendAfter is the pause before a record whose write failed is tried
 	// again.
 	resendAfter = time.Second
