@@ -57,7 +57,7 @@ func TestConsumersThatComeAndGoUnderLoadLoseAndRepeatNothing(t *testing.T) {
 	t.Parallel()
 	config := stack.NewOwn(t).Config()
 	logins := newLoad(t, config, 20)
-	logins.logins = 800
+	logins.logins = 500
 	api := stack.NewClient(stack.Start(t, config, "serve").Address(t))
 	group := []*consumer{startConsumer(t, config)}
 	join := func() { group = append(group, startConsumer(t, config)) }

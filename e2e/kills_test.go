@@ -18,7 +18,7 @@ func TestTwentyKillsAtRandomDuringOneLoadLoseAndRepeatNothing(t *testing.T) {
 	own := stack.NewOwn(t)
 	config := own.Config()
 	logins := newLoad(t, config, 20)
-	logins.logins = 1000
+	logins.logins = 600
 	api := stack.NewClient(stack.Start(t, config, "serve").Address(t))
 	victim := stack.Start(t, config, "consume")
 

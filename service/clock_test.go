@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"log/slog"
@@ -99,12 +100,11 @@ func requireOrder(entries []stack.Entry, logins int) error {
 
 func keyringOf(t *testing.T, config service.Config) *domain.Keyring {
 	t.Helper()
-	file, err := os.Open(config.KeyFile)
+	text, err := os.ReadFile(config.KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	keyring, err := domain.ReadKeyring(file)
+	keyring, err := domain.ReadKeyring(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func NewOwnOnSmallDisk(t testing.TB, size int) (*Own, *Disk) {
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
 	}
-	t.Log("Kafka's data is on a tmpfs; where devstack does not start, it takes root or kernel.unprivileged_userns_clone")
+	t.Log("mounting a tmpfs for Kafka's data, for which root or unprivileged user namespaces are needed")
 	own := newOwn(t, command)
 	// The mount is seen only through a process that is in its namespace.
 	return own, &Disk{t: t, ballast: fmt.Sprintf("/proc/%d/root%s/ballast", command.Process.Pid, kafka)}
@@ -52,7 +52,9 @@ func freePort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return listener.Addr().(*net.TCPAddr).Port
 }
 

@@ -57,7 +57,11 @@ func logGroups(t testing.TB, config service.Config) {
 		t.Logf("consumer groups: %v", err)
 		return
 	}
-	defer admin.Close()
+	defer func() {
+		if err := admin.Close(); err != nil {
+			t.Log(err)
+		}
+	}()
 	groups, err := admin.DescribeConsumerGroups([]string{config.ConsumerGroup + "." + config.ChangesTopic, config.ConsumerGroup + "." + config.EventsTopic})
 	if err != nil {
 		t.Logf("consumer groups: %v", err)
