@@ -44,7 +44,15 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("start the broker on port %d with its data in %s: %w", cfg.Port, cfg.DataDir, err)
 	}
 	logger.log.Printf("serving on %v, data in %s", cluster.ListenAddrs(), cfg.DataDir)
+	reaper := &reaper{members: map[string]*member{}}
+	reaper.watch(cluster)
+	reaped := make(chan struct{})
+	go func() {
+		defer close(reaped)
+		reaper.run(ctx, cluster.ListenAddrs()[0], func(err error) { logger.log.Print(err) })
+	}()
 	<-ctx.Done()
+	<-reaped
 	cluster.Close()
 	if logger.failed.Load() {
 		return errors.New("the broker had errors, see above")
