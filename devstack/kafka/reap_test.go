@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ const session = 6 * time.Second
 // participant is a member of a group that says what the test tells it to.
 type participant struct {
 	client     *kgo.Client
+	group      string
 	id         string
 	generation int32
 }
@@ -24,7 +26,7 @@ type participant struct {
 // join joins the group and returns when the broker answers.
 func (p *participant) join(ctx context.Context) (*kmsg.JoinGroupResponse, error) {
 	request := kmsg.NewPtrJoinGroupRequest()
-	request.Group, request.MemberID, request.ProtocolType = group, p.id, "consumer"
+	request.Group, request.MemberID, request.ProtocolType = p.group, p.id, "consumer"
 	request.SessionTimeoutMillis, request.RebalanceTimeoutMillis = int32(session.Milliseconds()), 20_000
 	protocol := kmsg.NewJoinGroupRequestProtocol()
 	protocol.Name = "range"
@@ -43,7 +45,7 @@ func (p *participant) join(ctx context.Context) (*kmsg.JoinGroupResponse, error)
 
 func (p *participant) sync(ctx context.Context, members []kmsg.JoinGroupResponseMember) error {
 	request := kmsg.NewPtrSyncGroupRequest()
-	request.Group, request.MemberID, request.Generation = group, p.id, p.generation
+	request.Group, request.MemberID, request.Generation = p.group, p.id, p.generation
 	for _, m := range members {
 		assignment := kmsg.NewSyncGroupRequestGroupAssignment()
 		assignment.MemberID = m.MemberID
@@ -58,7 +60,7 @@ func (p *participant) sync(ctx context.Context, members []kmsg.JoinGroupResponse
 
 func (p *participant) heartbeat(ctx context.Context) error {
 	request := kmsg.NewPtrHeartbeatRequest()
-	request.Group, request.MemberID, request.Generation = group, p.id, p.generation
+	request.Group, request.MemberID, request.Generation = p.group, p.id, p.generation
 	response, err := request.RequestWith(ctx, p.client)
 	if err != nil {
 		return err
@@ -67,13 +69,41 @@ func (p *participant) heartbeat(ctx context.Context) error {
 }
 
 // A member that dies while it waits for the answer to its join must not keep
-// its partitions.
+// its partitions. The broker forgets about half of those that do, by chance,
+// so that several groups try.
 func TestAMemberThatDiesInARebalanceIsRemoved(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
 	b := startBroker(t, t.TempDir())
-	admin := kadm.NewClient(b.client(t))
-	leader := &participant{client: b.client(t)}
+	for i := range 6 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			group := fmt.Sprintf("group-%d", i)
+			leader := &participant{client: b.client(t), group: group}
+			victim := &participant{client: b.client(t), group: group}
+			dieInRebalance(t, ctx, leader, victim)
+			admin := kadm.NewClient(b.client(t))
+			waitFor(t, ctx, func() error {
+				_ = leader.heartbeat(ctx) // whatever it is answered, it shows life
+				groups, err := admin.DescribeGroups(ctx, group)
+				if err != nil {
+					return err
+				}
+				for _, m := range groups[group].Members {
+					if m.MemberID == victim.id {
+						return fmt.Errorf("the dead member is still in the group, which is %s", groups[group].State)
+					}
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// dieInRebalance makes the leader join, and the victim too, which dies before
+// it is answered.
+func dieInRebalance(t *testing.T, ctx context.Context, leader, victim *participant) {
+	t.Helper()
 	joined, err := leader.join(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -81,23 +111,24 @@ func TestAMemberThatDiesInARebalanceIsRemoved(t *testing.T) {
 	if err := leader.sync(ctx, joined.Members); err != nil {
 		t.Fatal(err)
 	}
-
-	dying := &participant{client: b.client(t)}
-	dyingCtx, die := context.WithCancel(ctx)
+	victimCtx, die := context.WithCancel(ctx)
 	dead := make(chan struct{})
 	go func() {
 		defer close(dead)
-		_, _ = dying.join(dyingCtx) // no answer comes
+		_, _ = victim.join(victimCtx) // no answer comes
 	}()
 	waitFor(t, ctx, func() error {
-		if err := leader.heartbeat(ctx); err != kerr.RebalanceInProgress {
+		if err := leader.heartbeat(ctx); !errors.Is(err, kerr.RebalanceInProgress) {
 			return fmt.Errorf("the leader's heartbeat is answered %v", err)
 		}
 		return nil
 	})
 	die()
 	<-dead
-	dying.client.Close()
+	victim.client.Close()
+	// When the broker has seen the connection end cannot be observed; if that
+	// takes longer, the test shows less, but does not fail.
+	<-time.After(time.Second)
 	if joined, err = leader.join(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -107,17 +138,6 @@ func TestAMemberThatDiesInARebalanceIsRemoved(t *testing.T) {
 	if err := leader.sync(ctx, joined.Members); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, ctx, func() error {
-		_ = leader.heartbeat(ctx) // whatever it is answered, it shows life
-		groups, err := admin.DescribeGroups(ctx, group)
-		if err != nil {
-			return err
-		}
-		if members := groups[group].Members; len(members) != 1 || members[0].MemberID != leader.id {
-			return fmt.Errorf("the group has the members %+v", members)
-		}
-		return nil
-	})
 }
 
 // waitFor polls until check is content or ctx ends.
