@@ -119,7 +119,7 @@ func dieInRebalance(t *testing.T, ctx context.Context, leader, victim *participa
 	}()
 	waitFor(t, ctx, func() error {
 		if err := leader.heartbeat(ctx); !errors.Is(err, kerr.RebalanceInProgress) {
-			return fmt.Errorf("the leader's heartbeat is answered %v", err)
+			return fmt.Errorf("the leader's heartbeat is not answered by a rebalance: %w", err)
 		}
 		return nil
 	})

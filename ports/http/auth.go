@@ -39,13 +39,13 @@ func (i AuthInput) signedIn(ctx context.Context, config Config) (query.SignedIn,
 	}
 }
 
-// admin is signedIn for administrators only: others are answered 403.
-func (i AuthInput) admin(ctx context.Context, config Config) (query.SignedIn, error) {
+// requireAdmin is signedIn for administrators only: others are answered 403.
+func (i AuthInput) requireAdmin(ctx context.Context, config Config) error {
 	user, err := i.signedIn(ctx, config)
 	if err == nil && user.Role != domain.RoleAdmin {
-		return query.SignedIn{}, huma.Error403Forbidden("this needs the role admin")
+		return huma.Error403Forbidden("this needs the role admin")
 	}
-	return user, err
+	return err
 }
 
 func unauthorized(detail string) error {
