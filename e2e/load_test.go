@@ -64,7 +64,8 @@ func (l *load) start(ctx context.Context, services ...*stack.Client) {
 }
 
 func (l *load) run(ctx context.Context, api *stack.Client, client int) {
-	for i := 0; (l.logins == 0 || i < l.logins/l.clients) && ctx.Err() == nil; {
+	share := (l.logins + l.clients - 1 - client) / l.clients // the shares add up to logins
+	for i := 0; (l.logins == 0 || i < share) && ctx.Err() == nil; {
 		pause := l.pause
 		if l.login(ctx, api, l.names[(client+i*l.clients)%len(l.names)]) {
 			i++
