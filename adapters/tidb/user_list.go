@@ -8,15 +8,13 @@ import (
 	"helfy/app/query"
 )
 
-// UserList implements query.UserList. It is safe for concurrent use.
+// UserList lists users. It is safe for concurrent use.
 type UserList struct{ db *sql.DB }
-
-var _ query.UserList = UserList{}
 
 // NewUserList returns the users in db.
 func NewUserList(db *sql.DB) UserList { return UserList{db: db} }
 
-// Users implements query.UserList.
+// Users returns all users by id.
 func (u UserList) Users(ctx context.Context) ([]query.User, error) {
 	rows, err := u.db.QueryContext(ctx,
 		"SELECT id, username, role, status, created_at, last_login_at FROM users ORDER BY id")

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"context"
 	"time"
 
 	"helfy/domain"
@@ -15,10 +14,4 @@ type User struct {
 	Status      domain.Status `json:"status"`
 	CreatedAt   time.Time     `json:"createdAt"`
 	LastLoginAt *time.Time    `json:"lastLoginAt"`
-}
-
-// UserList lists users.
-type UserList interface {
-	// Users returns all users by id.
-	Users(ctx context.Context) ([]User, error)
 }
