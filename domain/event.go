@@ -41,6 +41,18 @@ type Event struct {
 	OccurredAt time.Time
 }
 
+// Chain names the chain of events of one aggregate.
+type Chain struct {
+	AggregateType string
+	AggregateID   string
+}
+
+// String returns the names joined by a slash.
+func (c Chain) String() string { return c.AggregateType + "/" + c.AggregateID }
+
+// Chain returns the chain that the event belongs to.
+func (e Event) Chain() Chain { return Chain{e.AggregateType, e.AggregateID} }
+
 // Head is the end of a chain: the sequence number and hash of its last event.
 // The zero value is an empty chain.
 type Head struct {

@@ -32,8 +32,8 @@ const unknownChains = 16
 type UnknownName struct {
 	Masked      string
 	Fingerprint string
-	// Chain is the aggregateid of the chain that takes its events.
-	Chain string
+	// Chain takes its events.
+	Chain Chain
 }
 
 // MaskName hides all but the first two characters of a name of more than
@@ -46,14 +46,15 @@ func MaskName(keyring *Keyring, name string) UnknownName {
 		masked = string(runes[:2]) + masked
 	}
 	bucket, _ := strconv.ParseUint(mac[:4], 16, 16) // the first digits of a hex string
-	return UnknownName{Masked: masked, Fingerprint: mac[:16], Chain: strconv.FormatUint(bucket%unknownChains, 10)}
+	return UnknownName{Masked: masked, Fingerprint: mac[:16],
+		Chain: Chain{AggregateUnknown, strconv.FormatUint(bucket%unknownChains, 10)}}
 }
 
 // FailUnknownLogin makes the event of a refused login of a name that nobody
 // has, as the link after head.
 func FailUnknownLogin(keyring *Keyring, head Head, name UnknownName, occurrence Occurrence) (Event, Head) {
 	return keyring.Append(head, Event{
-		ID: occurrence.EventID, AggregateType: AggregateUnknown, AggregateID: name.Chain, Type: LoginFailure,
+		ID: occurrence.EventID, AggregateType: name.Chain.AggregateType, AggregateID: name.Chain.AggregateID, Type: LoginFailure,
 		Payload: marshal(struct {
 			Username    string        `json:"username"`
 			Fingerprint string        `json:"usernameFingerprint"`

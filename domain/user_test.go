@@ -145,7 +145,7 @@ func TestASessionIsGenuineAndUsableOnlyAsItWasMade(t *testing.T) {
 
 func TestUnknownNamesAreMasked(t *testing.T) {
 	keyring := newKeyring(t, keyA)
-	chains := map[string]bool{}
+	chains := map[Chain]bool{}
 	for _, tried := range []string{"hunter2hunter2", "pass", "пароль-пароль", ""} {
 		unknown := MaskName(keyring, tried)
 		event, _ := FailUnknownLogin(keyring, Head{}, unknown, Occurrence{EventID: "e", At: noon})

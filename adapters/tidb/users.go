@@ -168,7 +168,7 @@ func (u *Users) Add(ctx context.Context, name domain.Username, register func(dom
 }
 
 // AddUnknownFailure implements command.Users.
-func (u *Users) AddUnknownFailure(ctx context.Context, chain string, link func(domain.Head) (domain.Event, domain.Head)) error {
+func (u *Users) AddUnknownFailure(ctx context.Context, chain domain.Chain, link func(domain.Head) (domain.Event, domain.Head)) error {
 	var attempted []domain.Event
 	err := inTx(ctx, u.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
 		head, err := lockChain(ctx, tx, chain)
@@ -182,38 +182,13 @@ func (u *Users) AddUnknownFailure(ctx context.Context, chain string, link func(d
 		}
 		event, head := link(head)
 		attempted = []domain.Event{event}
-		if err := publish(ctx, tx, attempted); err != nil {
+		if err := extend(ctx, tx, chain, event, head); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx,
-			"UPDATE event_chains SET event_seq = ?, event_hash = ? WHERE aggregatetype = ? AND aggregateid = ?",
-			head.Seq, head.Hash, domain.AggregateUnknown, chain)
-		if err != nil {
-			return fmt.Errorf("move the chain's head: %w", err)
-		}
-		return saveFailures(ctx, tx, domain.AggregateUnknown+":"+chain, 1, event.OccurredAt)
+		return saveFailures(ctx, tx, domain.AggregateUnknown+":"+chain.AggregateID, 1, event.OccurredAt)
 	})
 	if err != nil {
-		return fmt.Errorf("add event to unknown chain %s: %w", chain, err)
+		return fmt.Errorf("add event to chain %s: %w", chain, err)
 	}
 	return nil
-}
-
-func lockChain(ctx context.Context, tx *sql.Tx, chain string) (domain.Head, error) {
-	// The upsert locks the row, or makes it: there is nothing to lock before
-	// the first event.
-	_, err := tx.ExecContext(ctx, `
-		INSERT INTO event_chains (aggregatetype, aggregateid, event_seq, event_hash) VALUES (?, ?, 0, '')
-		ON DUPLICATE KEY UPDATE event_seq = event_seq`, domain.AggregateUnknown, chain)
-	if err != nil {
-		return domain.Head{}, fmt.Errorf("lock chain: %w", err)
-	}
-	var head domain.Head
-	err = tx.QueryRowContext(ctx,
-		"SELECT event_seq, event_hash FROM event_chains WHERE aggregatetype = ? AND aggregateid = ? FOR UPDATE",
-		domain.AggregateUnknown, chain).Scan(&head.Seq, &head.Hash)
-	if err != nil {
-		return domain.Head{}, fmt.Errorf("read chain: %w", err)
-	}
-	return head, nil
 }

@@ -42,5 +42,5 @@ type Users interface {
 	UpdateSessions(ctx context.Context, id domain.UserID, now time.Time, change func(*domain.User, []domain.Session) error) error
 	// AddUnknownFailure stores the event that link makes for the locked head
 	// of the chain of events of names that nobody has.
-	AddUnknownFailure(ctx context.Context, chain string, link func(domain.Head) (domain.Event, domain.Head)) error
+	AddUnknownFailure(ctx context.Context, chain domain.Chain, link func(domain.Head) (domain.Event, domain.Head)) error
 }
