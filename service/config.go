@@ -24,6 +24,8 @@ type Config struct {
 	Host string `env:"HOST" doc:"address that HTTP listens on, empty for all"`
 	Port int    `env:"PORT" envDefault:"3000" doc:"port that HTTP listens on"`
 
+	MetricsAddress string `env:"METRICS_ADDRESS" doc:"host:port where /metrics can be read by Prometheus, without a login; empty for nowhere"`
+
 	TiDBHost     string        `env:"TIDB_HOST" envDefault:"127.0.0.1" doc:"TiDB's address"`
 	TiDBPort     int           `env:"TIDB_PORT" envDefault:"4000" doc:"TiDB's MySQL port"`
 	TiDBUser     string        `env:"TIDB_USER" envDefault:"root" doc:"TiDB user"`
@@ -107,6 +109,8 @@ func malformed(err error) map[string]error {
 
 func (c Config) validate(check func(variable string, ok bool, format string, args ...any)) {
 	check("PORT", c.Port >= 0 && c.Port <= 65535, "%d is no port", c.Port)
+	_, _, err := net.SplitHostPort(c.MetricsAddress)
+	check("METRICS_ADDRESS", c.MetricsAddress == "" || err == nil, "%q is not host:port", c.MetricsAddress)
 	check("TIDB_PORT", c.TiDBPort > 0 && c.TiDBPort <= 65535, "%d is no port", c.TiDBPort)
 	check("TIDB_DATABASE", c.TiDBDatabase != "" && len(c.TiDBDatabase) <= 64, "want 1 to 64 characters")
 	check("TIDB_MAX_CONNS", c.TiDBMaxConns > 0, "want at least 1, got %d", c.TiDBMaxConns)

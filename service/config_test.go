@@ -10,7 +10,7 @@ import (
 
 func TestAllFaultsOfAConfigurationAreReportedAtOnce(t *testing.T) {
 	for variable, value := range map[string]string{
-		"PORT": "99999", "TIDB_PORT": "none", "TIDB_SSL": "perhaps", "KAFKA_BROKERS": "localhost", "TICDC_URL": "ftp://x",
+		"PORT": "99999", "METRICS_ADDRESS": "localhost", "TIDB_PORT": "none", "TIDB_SSL": "perhaps", "KAFKA_BROKERS": "localhost", "TICDC_URL": "ftp://x",
 		"SESSION_TTL": "-1s", "SHUTDOWN_GRACE": "-1s", "LOGIN_HASH_CONCURRENCY": "0", "TRUSTED_PROXIES": "10.0.0.1", "LOG_LEVEL": "loud",
 	} {
 		t.Setenv(variable, value)
@@ -26,7 +26,7 @@ func TestAllFaultsOfAConfigurationAreReportedAtOnce(t *testing.T) {
 	}
 	slices.Sort(named)
 	want := []string{
-		"HELFY_KEY_FILE", "KAFKA_BROKERS", "LOGIN_HASH_CONCURRENCY", "LOG_LEVEL", "PORT", "SESSION_TTL", "SHUTDOWN_GRACE",
+		"HELFY_KEY_FILE", "KAFKA_BROKERS", "LOGIN_HASH_CONCURRENCY", "LOG_LEVEL", "METRICS_ADDRESS", "PORT", "SESSION_TTL", "SHUTDOWN_GRACE",
 		"TICDC_URL", "TIDB_PORT", "TIDB_SSL", "TRUSTED_PROXIES",
 	}
 	if !slices.Equal(named, want) {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"helfy/adapters/argon2id"
@@ -40,16 +42,26 @@ const (
 
 // Run is Serve and Consume in one process.
 func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address string)) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.Serve(ctx, log, ready) })
-	group.Go(func() error { return c.Consume(ctx, log) })
-	return group.Wait()
+	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return c.serve(ctx, log, metrics, ready) })
+		group.Go(func() error { return c.consume(ctx, log, metrics) })
+		return group.Wait()
+	})
 }
 
 // Serve answers HTTP until ctx ends; then it is no longer ready, goes on for
 // ShutdownGrace, and finishes the requests under way. It listens before it
 // calls ready with its address.
-func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address string)) (err error) {
+func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address string)) error {
+	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
+		return c.serve(ctx, log, metrics, ready)
+	})
+}
+
+func (c Config) serve(
+	ctx context.Context, log *slog.Logger, metrics *prometheus.Registry, ready func(address string),
+) (err error) {
 	keyring, err := c.readKeyring()
 	if err != nil {
 		return err
@@ -59,7 +71,8 @@ func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address 
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	handler, err := c.newHandler(ctx, db, keyring, log)
+	metrics.MustRegister(collectors.NewDBStatsCollector(db, "serve"))
+	handler, err := c.newHandler(ctx, db, keyring, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -73,7 +86,13 @@ func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address 
 
 // Consume keeps the projections up to date until ctx ends; then it finishes
 // the records in hand.
-func (c Config) Consume(ctx context.Context, log *slog.Logger) (err error) {
+func (c Config) Consume(ctx context.Context, log *slog.Logger) error {
+	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
+		return c.consume(ctx, log, metrics)
+	})
+}
+
+func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *prometheus.Registry) (err error) {
 	pool := c.tidb()
 	pool.MaxConns = consumerConns
 	db, err := tidb.Open(pool)
@@ -81,6 +100,7 @@ func (c Config) Consume(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	metrics.MustRegister(collectors.NewDBStatsCollector(db, "consume"))
 	var running sync.WaitGroup
 	for _, consumer := range c.consumers(db, log) {
 		running.Go(func() { consumer.Run(ctx) })
@@ -92,7 +112,9 @@ func (c Config) Consume(ctx context.Context, log *slog.Logger) (err error) {
 
 // newHandler returns the handler of a process whose shutdown begins when ctx
 // ends.
-func (c Config) newHandler(ctx context.Context, db *sql.DB, keyring *domain.Keyring, log *slog.Logger) (http.Handler, error) {
+func (c Config) newHandler(
+	ctx context.Context, db *sql.DB, keyring *domain.Keyring, metrics prometheus.Registerer, log *slog.Logger,
+) (http.Handler, error) {
 	hasher, err := argon2id.New(argon2id.DefaultParams, c.HashConcurrency)
 	if err != nil {
 		return nil, err
@@ -101,10 +123,10 @@ func (c Config) newHandler(ctx context.Context, db *sql.DB, keyring *domain.Keyr
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
 	users, sessions := tidb.NewUsers(db, keyring), tidb.NewSessions(db)
 	return httpport.NewHandler(httpport.Config{
-		Login: command.LoginHandler{
+		Login: newCountedLogins(command.LoginHandler{
 			Users: users, Hasher: hasher, Keyring: keyring,
 			Log: log, Now: time.Now, SessionTTL: c.SessionTTL, InFlight: make(chan struct{}, max(1, c.TiDBMaxConns*3/4)),
-		},
+		}, metrics),
 		Authenticate:    query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now},
 		ListSessions:    query.ListSessions{Sessions: sessions, Now: time.Now},
 		EndSessions:     command.EndSessionsHandler{Users: users, Now: time.Now},
@@ -113,6 +135,7 @@ func (c Config) newHandler(ctx context.Context, db *sql.DB, keyring *domain.Keyr
 		Health:          query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps},
 		Ready:           readyUntil(ctx, query.Cached(func(ctx context.Context) error { return tidb.Ready(ctx, db) })),
 		TrustedProxies:  c.TrustedProxies,
+		Metrics:         metrics,
 		Log:             log,
 	}), nil
 }

@@ -124,8 +124,8 @@ func (h LoginHandler) logIn(ctx context.Context, login Login, id domain.UserID) 
 	return result, nil
 }
 
-// refuse records a failed login of a user and returns ErrInvalidCredentials,
-// or the database's error.
+// refuse records a failed login of a user and returns a RefusedError, or the
+// database's error.
 func (h LoginHandler) refuse(ctx context.Context, login Login, id domain.UserID, reason domain.FailureReason) error {
 	occurrence, err := newOccurrence(h.Now(), login.Origin, "anonymous")
 	if err != nil {
@@ -139,7 +139,7 @@ func (h LoginHandler) refuse(ctx context.Context, login Login, id domain.UserID,
 		return err
 	}
 	h.log(ctx, domain.LoginFailure, id, login.Origin)
-	return ErrInvalidCredentials
+	return RefusedError{Reason: reason}
 }
 
 // refuseUnknown is refuse for a name that nobody has.
@@ -156,7 +156,7 @@ func (h LoginHandler) refuseUnknown(ctx context.Context, login Login) error {
 		return err
 	}
 	h.log(ctx, domain.LoginFailure, 0, login.Origin)
-	return ErrInvalidCredentials
+	return RefusedError{Reason: domain.UnknownUser}
 }
 
 func (h LoginHandler) log(ctx context.Context, action domain.EventType, id domain.UserID, origin domain.Origin) {

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"helfy/app/command"
 	"helfy/app/query"
@@ -56,7 +57,9 @@ type Config struct {
 	Ready query.Probe
 	// TrustedProxies are the peers whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
-	Log            *slog.Logger
+	// Metrics gets the metrics of requests.
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
 }
 
 const (
@@ -73,6 +76,7 @@ const noStore = "no-store"
 func NewHandler(config Config) http.Handler {
 	router := chi.NewRouter()
 	router.Use(
+		withMetrics(config.Metrics),
 		withRequestID,
 		withClientIP(config.TrustedProxies),
 		withRecovery(config.Log),
@@ -82,7 +86,7 @@ func NewHandler(config Config) http.Handler {
 		writeProblem(w, config.Log, http.StatusNotFound, "no such path")
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		for _, method := range methods {
 			if router.Match(chi.NewRouteContext(), method, r.URL.Path) {
 				w.Header().Add("Allow", method)
 			}

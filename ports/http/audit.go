@@ -79,7 +79,7 @@ func registerAudit(api huma.API, config Config) {
 		OperationID: "list-audit", Method: http.MethodGet, Path: "/api/audit", Summary: "Read the audit log",
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, input *auditInput) (*auditOutput, error) {
-		if err := input.requireAdmin(ctx, config); err != nil {
+		if _, err := input.requireAdmin(ctx, config); err != nil {
 			return nil, err
 		}
 		filter, fault := input.filter()

@@ -40,12 +40,12 @@ func (i AuthInput) signedIn(ctx context.Context, config Config) (query.SignedIn,
 }
 
 // requireAdmin is signedIn for administrators only: others are answered 403.
-func (i AuthInput) requireAdmin(ctx context.Context, config Config) error {
+func (i AuthInput) requireAdmin(ctx context.Context, config Config) (query.SignedIn, error) {
 	user, err := i.signedIn(ctx, config)
 	if err == nil && user.Role != domain.RoleAdmin {
-		return huma.Error403Forbidden("this needs the role admin")
+		return query.SignedIn{}, huma.Error403Forbidden("this needs the role admin")
 	}
-	return err
+	return user, err
 }
 
 func unauthorized(detail string) error {

@@ -56,7 +56,7 @@ func registerTransaction(api huma.API, config Config) {
 		Summary: "Read all entries of one commit, and how long each step took",
 		Errors:  []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, input *transactionInput) (*transactionOutput, error) {
-		if err := input.requireAdmin(ctx, config); err != nil {
+		if _, err := input.requireAdmin(ctx, config); err != nil {
 			return nil, err
 		}
 		commitTs, err := strconv.ParseUint(input.CommitTs, 10, 64)
