@@ -18,6 +18,12 @@ const (
 	// SessionRevoked ends a session from outside of it.
 	SessionRevoked EventType = "SESSION_REVOKED"
 	UserCreated    EventType = "USER_CREATED"
+	// SessionForged tells of a session that the service did not write.
+	SessionForged EventType = "SESSION_FORGED"
+	// SchemaChangeAnnounced comes before a migration, SchemaChangeDone after
+	// it.
+	SchemaChangeAnnounced EventType = "SCHEMA_CHANGE_ANNOUNCED"
+	SchemaChangeDone      EventType = "SCHEMA_CHANGE_DONE"
 )
 
 // Event is one link of a chain: what happened to an aggregate, and why. Its

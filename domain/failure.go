@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/json"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -63,4 +64,16 @@ func FailUnknownLogin(keyring *Keyring, head Head, name UnknownName, occurrence 
 		Metadata:   marshal(occurrence.Origin),
 		OccurredAt: occurrence.At.UTC().Truncate(time.Microsecond),
 	})
+}
+
+// failureReason returns why a login was refused, empty if the event does not
+// tell.
+func (e Event) failureReason() FailureReason {
+	var payload struct {
+		Reason FailureReason `json:"reason"`
+	}
+	if json.Unmarshal([]byte(e.Payload), &payload) != nil {
+		return ""
+	}
+	return payload.Reason
 }

@@ -59,6 +59,9 @@ func keyID(key []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// Has reports whether the keyring has the key of an id.
+func (k *Keyring) Has(id string) bool { return k.keys[id] != nil }
+
 // Seal returns the HMAC-SHA256 of the fields under the current key, as 64 hex
 // digits, and that key's id. The label keeps the uses of a key apart.
 func (k *Keyring) Seal(label string, fields ...string) (id, mac string) {

@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -112,15 +111,9 @@ func occurredAt(entry domain.AuditEntry) time.Time {
 	if entry.Source != domain.SourceEvent {
 		return time.Time{}
 	}
-	var row struct {
-		OccurredAt string `json:"occurred_at"`
-	}
-	if json.Unmarshal(entry.New, &row) != nil {
-		return time.Time{}
-	}
-	at, err := time.Parse("2006-01-02 15:04:05.999999", row.OccurredAt)
+	event, err := entry.Event()
 	if err != nil {
 		return time.Time{} // a row written by hand can say anything
 	}
-	return at
+	return event.OccurredAt
 }
