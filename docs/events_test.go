@@ -144,6 +144,10 @@ func jsonType(value any) string {
 		return "integer"
 	case string:
 		return "string"
+	case bool:
+		return "boolean"
+	case map[string]any:
+		return "object"
 	case []any:
 		if len(v) > 0 && jsonType(v[0]) == "string" {
 			return "array of strings"
@@ -235,10 +239,8 @@ func TestTheExampleEventsAreWhatTheirMessagesSay(t *testing.T) {
 	if len(messages) != len(shown) {
 		t.Fatalf("%d messages and %d events", len(messages), len(shown))
 	}
-	kinds := map[string]bool{}
 	for i, text := range messages {
 		e := newEvent(t, decode(t, text))
-		kinds[e.row["type"]] = true
 		want := map[string]any{}
 		for name, text := range e.row {
 			want[name] = text
@@ -252,8 +254,38 @@ func TestTheExampleEventsAreWhatTheirMessagesSay(t *testing.T) {
 			t.Errorf("example %d shows\n%v\nits message says\n%v", i, got, want)
 		}
 	}
-	if got, want := slices.Sorted(maps.Keys(kinds)), constants(t, "EventType"); !slices.Equal(got, want) {
-		t.Errorf("examples are of %v, want %v", got, want)
+}
+
+// TestEveryEventTypeHasAnExample accepts a whole event, or its payload alone.
+func TestEveryEventTypeHasAnExample(t *testing.T) {
+	p := read(t, eventsPage)
+	examples := map[string]bool{}
+	for _, block := range p.blocks {
+		switch block.info {
+		case "json event":
+			examples[block.section] = true
+		case "json payload":
+			examples[block.section] = true
+			var payload map[string]any
+			if err := json.Unmarshal([]byte(block.text), &payload); err != nil {
+				t.Errorf("%s: %v", block.section, err)
+			}
+			for _, row := range payloadTables(p)[block.section].rows {
+				value, there := payload[code(row[0])]
+				if there && jsonType(value) != row[1] || !there && row[3] == "always" {
+					t.Errorf("%s: the example's %s is %v", block.section, row[0], value)
+				}
+				delete(payload, code(row[0]))
+			}
+			if len(payload) > 0 {
+				t.Errorf("%s: the example's members %v are not documented", block.section, payload)
+			}
+		}
+	}
+	for _, kind := range constants(t, "EventType") {
+		if !examples[kind] {
+			t.Errorf("%s has no example", kind)
+		}
 	}
 }
 

@@ -16,7 +16,8 @@ type table struct {
 
 // block is one fenced block of a page.
 type block struct {
-	info string // what follows the fence, such as "json event"
+	info    string // what follows the fence, such as "json event"
+	section string // the heading above it
 	// above is the last line of text before the block.
 	above string
 	text  string
@@ -45,7 +46,7 @@ func read(t *testing.T, name string) page {
 		line = strings.TrimSuffix(line, "\n")
 		if before, info, fence := strings.Cut(line, "```"); fence && strings.TrimSpace(before) == "" {
 			if fenced == nil {
-				fenced, indent = &block{info: info, above: strings.TrimSpace(above)}, before
+				fenced, indent = &block{info: info, section: section, above: strings.TrimSpace(above)}, before
 			} else {
 				p.blocks = append(p.blocks, *fenced)
 				fenced = nil

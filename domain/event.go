@@ -19,11 +19,11 @@ const (
 	SessionRevoked EventType = "SESSION_REVOKED"
 	UserCreated    EventType = "USER_CREATED"
 	// SessionForged tells of a session that the service did not write.
-	SessionForged EventType = "SESSION_FORGED"
+	SessionForged = EventType("SESSION_FORGED")
 	// SchemaChangeAnnounced comes before a migration, SchemaChangeDone after
 	// it.
-	SchemaChangeAnnounced EventType = "SCHEMA_CHANGE_ANNOUNCED"
-	SchemaChangeDone      EventType = "SCHEMA_CHANGE_DONE"
+	SchemaChangeAnnounced = EventType("SCHEMA_CHANGE_ANNOUNCED")
+	SchemaChangeDone      = EventType("SCHEMA_CHANGE_DONE")
 )
 
 // Event is one link of a chain: what happened to an aggregate, and why. Its
