@@ -45,6 +45,7 @@ func newEvent(t *testing.T, change *canaljson.Change) event {
 func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
 	t.Helper()
 	stack.AddUser(t, config, "alice", domain.RoleAdmin)
+	migrateDownAndUp(t, config)
 	stack.AddUser(t, config, "disabled", domain.RoleUser)
 	stack.AddUser(t, config, "forged", domain.RoleUser)
 	db := stack.DB(t, config)
@@ -83,6 +84,16 @@ func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
 		return nil
 	})
 	return changes
+}
+
+func migrateDownAndUp(t *testing.T, config service.Config) {
+	t.Helper()
+	if _, err := config.MigrateDown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // caller is a client that sends all headers that become metadata, or, bare,

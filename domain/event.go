@@ -22,8 +22,8 @@ const (
 	SessionForged = EventType("SESSION_FORGED")
 	// SchemaChangeAnnounced comes before a migration, SchemaChangeDone after
 	// it.
-	SchemaChangeAnnounced = EventType("SCHEMA_CHANGE_ANNOUNCED")
-	SchemaChangeDone      = EventType("SCHEMA_CHANGE_DONE")
+	SchemaChangeAnnounced EventType = "SCHEMA_CHANGE_ANNOUNCED"
+	SchemaChangeDone      EventType = "SCHEMA_CHANGE_DONE"
 )
 
 // Event is one link of a chain: what happened to an aggregate, and why. Its

@@ -17,15 +17,39 @@ import (
 )
 
 // Migrate brings the database's schema up to date and returns the migrations
-// that it ran.
-func (c Config) Migrate(ctx context.Context) ([]string, error) {
-	return tidb.Migrate(ctx, c.tidb(), migrations.FS)
+// that it ran. Once the database is fed it needs the key file, to announce
+// them.
+func (c Config) Migrate(ctx context.Context) (applied []string, err error) {
+	err = c.announcing(func(announcer func() (tidb.Announcer, error)) error {
+		applied, err = tidb.Migrate(ctx, c.tidb(), migrations.FS, announcer)
+		return err
+	})
+	return applied, err
 }
 
 // MigrateDown takes the newest migration back and returns its file, empty if
-// there is none left.
-func (c Config) MigrateDown(ctx context.Context) (string, error) {
-	return tidb.MigrateDown(ctx, c.tidb(), migrations.FS)
+// there is none left. Like Migrate, it may need the key file.
+func (c Config) MigrateDown(ctx context.Context) (file string, err error) {
+	err = c.announcing(func(announcer func() (tidb.Announcer, error)) error {
+		file, err = tidb.MigrateDown(ctx, c.tidb(), migrations.FS, announcer)
+		return err
+	})
+	return file, err
+}
+
+// announcing gives migrate what makes an announcer of migrations.
+func (c Config) announcing(migrate func(func() (tidb.Announcer, error)) error) (err error) {
+	db, err := tidb.Open(c.tidb())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return migrate(func() (tidb.Announcer, error) {
+		keyring, err := c.readKeyring()
+		return command.SchemaChangeHandler{
+			Chains: tidb.NewChains(db), Keyring: keyring, Now: time.Now, Origin: domain.Origin{Actor: "cli"},
+		}, err
+	})
 }
 
 // Migrations returns every migration, in order.

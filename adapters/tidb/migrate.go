@@ -29,8 +29,10 @@ type Migration struct {
 
 // Migrate creates the configured database if it is missing and brings its
 // schema up to date. It returns the files that it ran. Several processes may
-// call it at once: one works, the others wait.
-func Migrate(ctx context.Context, cfg Config, files fs.FS) (applied []string, err error) {
+// call it at once: one works, the others wait. If the database is fed, each
+// migration is announced; announcer is called only then, and its error comes
+// before anything runs.
+func Migrate(ctx context.Context, cfg Config, files fs.FS, announcer func() (Announcer, error)) (applied []string, err error) {
 	server, err := open(cfg, "", migrationTimeout)
 	if err != nil {
 		return nil, err
@@ -41,25 +43,26 @@ func Migrate(ctx context.Context, cfg Config, files fs.FS) (applied []string, er
 	if _, err := server.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+name); err != nil {
 		return nil, fmt.Errorf("create database %s: %w", cfg.Database, err)
 	}
-	err = withMigrations(ctx, cfg, files, func(provider *goose.Provider) error {
-		results, err := provider.Up(ctx)
-		for _, result := range results {
-			applied = append(applied, result.Source.Path)
+	err = withMigrations(ctx, cfg, files, announcer, func(m migrator) error {
+		for {
+			result, err := m.up(ctx)
+			if result != nil {
+				applied = append(applied, result.Source.Path)
+			}
+			if err != nil || result == nil {
+				return err
+			}
 		}
-		return err
 	})
 	return applied, err
 }
 
 // MigrateDown takes the newest migration back and returns its file, empty if
-// there is none left.
-func MigrateDown(ctx context.Context, cfg Config, files fs.FS) (file string, err error) {
-	err = withMigrations(ctx, cfg, files, func(provider *goose.Provider) error {
-		result, err := provider.Down(ctx)
-		if errors.Is(err, goose.ErrNoNextVersion) {
-			return nil
-		}
-		if err == nil {
+// there is none left. It is announced as in Migrate.
+func MigrateDown(ctx context.Context, cfg Config, files fs.FS, announcer func() (Announcer, error)) (file string, err error) {
+	err = withMigrations(ctx, cfg, files, announcer, func(m migrator) error {
+		result, err := m.down(ctx)
+		if result != nil {
 			file = result.Source.Path
 		}
 		return err
@@ -69,8 +72,8 @@ func MigrateDown(ctx context.Context, cfg Config, files fs.FS) (file string, err
 
 // Migrations returns every migration, in order.
 func Migrations(ctx context.Context, cfg Config, files fs.FS) (migrations []Migration, err error) {
-	err = withMigrations(ctx, cfg, files, func(provider *goose.Provider) error {
-		states, err := provider.Status(ctx)
+	err = withMigrations(ctx, cfg, files, nil, func(m migrator) error {
+		states, err := m.provider.Status(ctx)
 		for _, state := range states {
 			migrations = append(migrations, Migration{File: state.Source.Path, AppliedAt: state.AppliedAt})
 		}
@@ -81,7 +84,9 @@ func Migrations(ctx context.Context, cfg Config, files fs.FS) (migrations []Migr
 
 // withMigrations runs work on the database's migrations while no other
 // process does.
-func withMigrations(ctx context.Context, cfg Config, files fs.FS, work func(*goose.Provider) error) (err error) {
+func withMigrations(
+	ctx context.Context, cfg Config, files fs.FS, announcer func() (Announcer, error), work func(migrator) error,
+) (err error) {
 	db, err := open(cfg, cfg.Database, migrationTimeout)
 	if err != nil {
 		return err
@@ -96,7 +101,7 @@ func withMigrations(ctx context.Context, cfg Config, files fs.FS, work func(*goo
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	if err := work(provider); err != nil {
+	if err := work(migrator{db: db, provider: provider, files: files, newAnnouncer: announcer}); err != nil {
 		return fmt.Errorf("migrate %s: %w", cfg.Database, err)
 	}
 	return nil

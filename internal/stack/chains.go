@@ -14,11 +14,7 @@ import (
 // it: a link that is missing, does not follow the one before or is not
 // genuine, and a head that is not the last link.
 func CheckChains(ctx context.Context, db *sql.DB, keyFile string) ([]string, error) {
-	keys, err := os.ReadFile(keyFile)
-	if err != nil {
-		return nil, err
-	}
-	keyring, err := domain.ReadKeyring(bytes.NewReader(keys))
+	keyring, err := Keyring(keyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +40,15 @@ func CheckChains(ctx context.Context, db *sql.DB, keyFile string) ([]string, err
 		}
 	}
 	return faults, rows.Err()
+}
+
+// Keyring reads a key file.
+func Keyring(keyFile string) (*domain.Keyring, error) {
+	keys, err := os.ReadFile(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return domain.ReadKeyring(bytes.NewReader(keys))
 }
 
 func walk(ctx context.Context, db *sql.DB, keyring *domain.Keyring) (map[string]domain.Head, []string, error) {
