@@ -48,7 +48,7 @@ type Config struct {
 	KeyFile         string         `env:"HELFY_KEY_FILE" doc:"file of the keys that seal events, credentials and sessions; helfy key create makes one"`
 	SessionTTL      time.Duration  `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
 	HashConcurrency int            `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of 19 MiB each; logins beyond are answered 503"`
-	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For is believed, separated by commas"`
+	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas"`
 	ShutdownGrace   time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`
 	LogLevel        string         `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	Dev             bool           `env:"HELFY_DEV" envDefault:"false" doc:"development: user create takes weak passwords"`

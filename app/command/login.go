@@ -25,9 +25,10 @@ type Login struct {
 
 // LoggedIn is a new session.
 type LoggedIn struct {
-	Token    domain.Secret
-	UserID   domain.UserID
-	Username string
+	Token     domain.Secret
+	ExpiresAt time.Time
+	UserID    domain.UserID
+	Username  string
 }
 
 // recordTimeout bounds how long a login's result may take to be stored, the
@@ -111,8 +112,9 @@ func (h LoginHandler) logIn(ctx context.Context, login Login, id domain.UserID) 
 	session := domain.NewSession{ID: occurrence.EventID, Token: domain.NewSecret(token.String()), TTL: h.SessionTTL}
 	result := LoggedIn{Token: session.Token, UserID: id}
 	err = h.Users.Update(ctx, id, func(user *domain.User) error {
-		result.Username = user.State().Username.String()
-		return user.LogIn(session, occurrence)
+		err := user.LogIn(session, occurrence)
+		result.Username, result.ExpiresAt = user.State().Username.String(), user.State().TokenExpiresAt
+		return err
 	})
 	if errors.Is(err, domain.ErrUserDisabled) {
 		return LoggedIn{}, h.refuse(ctx, login, id, domain.UserDisabled)

@@ -55,7 +55,8 @@ type Config struct {
 	Health          healthChecker
 	// Ready reports whether this process can do its own job.
 	Ready query.Probe
-	// TrustedProxies are the peers whose X-Forwarded-For is believed.
+	// TrustedProxies are the peers whose X-Forwarded-For and
+	// X-Forwarded-Proto are believed.
 	TrustedProxies []netip.Prefix
 	// Metrics gets the metrics of requests.
 	Metrics prometheus.Registerer
@@ -69,18 +70,18 @@ const (
 	maxBody = 64 << 10
 )
 
-// noStore keeps answers out of caches.
-const noStore = "no-store"
-
 // NewHandler returns all routes.
 func NewHandler(config Config) http.Handler {
 	router := chi.NewRouter()
 	router.Use(
 		withMetrics(config.Metrics),
+		withScheme(config.TrustedProxies),
+		withHeaders,
 		withRequestID,
 		withClientIP(config.TrustedProxies),
 		withRecovery(config.Log),
 		withTimeout,
+		withSameOrigin(config.Log),
 	)
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, config.Log, http.StatusNotFound, "no such path")

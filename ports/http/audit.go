@@ -46,8 +46,7 @@ func (i auditInput) filter() (query.AuditFilter, *huma.ErrorDetail) {
 }
 
 type auditOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		Entries         []auditEntry `json:"entries" doc:"Newest first"`
 		Next            *string      `json:"next" doc:"Cursor of the next page, null at the end"`
 		CompleteThrough *time.Time   `json:"completeThrough" doc:"Everything committed up to then is in the log, but for dead letters and gaps; null while unknown"`
@@ -96,7 +95,7 @@ func registerAudit(api huma.API, config Config) {
 		if err != nil {
 			return nil, unavailable(ctx, config.Log, "read the audit log", err)
 		}
-		output := &auditOutput{CacheControl: noStore}
+		output := &auditOutput{}
 		output.Body.Entries = newAuditEntries(page.Entries)
 		output.Body.Gaps = page.Gaps
 		output.Body.Next = formatCursor(page.Next)

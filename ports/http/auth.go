@@ -15,15 +15,36 @@ import (
 // AuthInput is embedded in the input of every operation that needs a session;
 // it is exported because huma reads exported fields only.
 type AuthInput struct {
-	Authorization string `header:"Authorization" doc:"Bearer and the token of a session"`
+	Authorization string `header:"Authorization" doc:"Bearer and the token of a session; it counts more than a cookie"`
+	HostCookie    string `cookie:"__Host-helfy_session" doc:"Token of a session, over TLS"`
+	PlainCookie   string `cookie:"helfy_session" doc:"Token of a session, over plain HTTP"`
 }
+
+// cookie returns the cookie that counts: over TLS only the one that no other
+// host can have planted.
+func (i AuthInput) cookie(ctx context.Context) string {
+	if overTLS(ctx) {
+		return i.HostCookie
+	}
+	return i.PlainCookie
+}
+
+// byCookie reports whether it is the cookie that the request signs in with.
+func (i AuthInput) byCookie() bool { return i.Authorization == "" }
 
 // signedIn returns the user whose token the request carries, or an answer of
 // 401 or 503.
 func (i AuthInput) signedIn(ctx context.Context, config Config) (query.SignedIn, error) {
-	scheme, token, found := strings.Cut(i.Authorization, " ")
-	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return query.SignedIn{}, unauthorized("a Bearer token is needed")
+	token := i.cookie(ctx)
+	if !i.byCookie() {
+		scheme, bearer, _ := strings.Cut(i.Authorization, " ")
+		if !strings.EqualFold(scheme, "Bearer") || bearer == "" {
+			return query.SignedIn{}, unauthorized("Authorization is not Bearer and a token")
+		}
+		token = bearer
+	}
+	if token == "" {
+		return query.SignedIn{}, unauthorized("a Bearer token or the session's cookie is needed")
 	}
 	user, err := config.Authenticate.Handle(ctx, domain.NewSecret(token))
 	switch {

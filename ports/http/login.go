@@ -12,16 +12,17 @@ import (
 )
 
 type loginInput struct {
-	Body struct {
+	Cookie bool `query:"cookie" doc:"For browsers: set the token as a cookie and leave it out of the answer"`
+	Body   struct {
 		Username string        `json:"username" maxLength:"1024" doc:"Name of the user, without regard to case and accents"`
 		Password domain.Secret `json:"password" doc:"Password of the user"`
 	}
 }
 
 type loginOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
-		Token    string `json:"token" format:"uuid" doc:"Bearer token of the new session"`
+	SetCookie []http.Cookie `header:"Set-Cookie"`
+	Body      struct {
+		Token    string `json:"token,omitempty" format:"uuid" doc:"Bearer token of the new session, absent when it is a cookie"`
 		UserID   int64  `json:"userId"`
 		Username string `json:"username"`
 	}
@@ -42,8 +43,12 @@ func registerLogin(api huma.API, config Config) {
 		if err != nil {
 			return nil, unavailable(ctx, config.Log, "log in", err)
 		}
-		output := &loginOutput{CacheControl: noStore}
-		output.Body.Token = loggedIn.Token.Reveal()
+		output := &loginOutput{}
+		if input.Cookie {
+			output.SetCookie = []http.Cookie{sessionCookie(ctx, loggedIn.Token, loggedIn.ExpiresAt)}
+		} else {
+			output.Body.Token = loggedIn.Token.Reveal()
+		}
 		output.Body.UserID = int64(loggedIn.UserID)
 		output.Body.Username = loggedIn.Username
 		return output, nil

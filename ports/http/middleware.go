@@ -20,7 +20,10 @@ import (
 
 type contextKey int
 
-const originKey contextKey = iota
+const (
+	originKey contextKey = iota
+	schemeKey
+)
 
 const requestIDHeader = "X-Request-Id"
 

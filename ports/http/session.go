@@ -13,8 +13,7 @@ import (
 )
 
 type meOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		UserID    int64       `json:"userId"`
 		Username  string      `json:"username"`
 		Role      domain.Role `json:"role" enum:"user,admin"`
@@ -28,8 +27,7 @@ type logoutInput struct {
 }
 
 type sessionsOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		Sessions []sessionEntry `json:"sessions" doc:"Newest first"`
 	}
 }
@@ -40,6 +38,11 @@ type sessionEntry struct {
 	ExpiresAt  time.Time `json:"expiresAt"`
 	LastSeenAt time.Time `json:"lastSeenAt" doc:"To the minute"`
 	Current    bool      `json:"current" doc:"The session that asks"`
+}
+
+// endedOutput makes a browser forget a session that has ended.
+type endedOutput struct {
+	SetCookie []http.Cookie `header:"Set-Cookie"`
 }
 
 type endSessionInput struct {
@@ -56,7 +59,7 @@ func registerSessions(api huma.API, config Config) {
 		if err != nil {
 			return nil, err
 		}
-		output := &meOutput{CacheControl: noStore}
+		output := &meOutput{}
 		output.Body.UserID, output.Body.Username = int64(user.UserID), user.Username
 		output.Body.Role, output.Body.SessionID = user.Role, user.SessionID
 		return output, nil
@@ -64,7 +67,7 @@ func registerSessions(api huma.API, config Config) {
 	huma.Register(api, huma.Operation{
 		OperationID: "logout", Method: http.MethodPost, Path: "/api/logout", Summary: "Sign out",
 		DefaultStatus: http.StatusNoContent, Errors: refusals,
-	}, func(ctx context.Context, input *logoutInput) (*struct{}, error) {
+	}, func(ctx context.Context, input *logoutInput) (*endedOutput, error) {
 		user, err := input.signedIn(ctx, config)
 		if err != nil {
 			return nil, err
@@ -73,7 +76,7 @@ func registerSessions(api huma.API, config Config) {
 		if input.All {
 			end.SessionID = ""
 		}
-		return nil, endSessions(ctx, config, end)
+		return endSessions(ctx, config, input.AuthInput, end)
 	})
 	huma.Register(api, huma.Operation{
 		OperationID: "list-sessions", Method: http.MethodGet, Path: "/api/sessions", Summary: "My sessions", Errors: refusals,
@@ -86,7 +89,7 @@ func registerSessions(api huma.API, config Config) {
 		if err != nil {
 			return nil, unavailable(ctx, config.Log, "list sessions", err)
 		}
-		output := &sessionsOutput{CacheControl: noStore}
+		output := &sessionsOutput{}
 		output.Body.Sessions = make([]sessionEntry, len(live))
 		for i, s := range live {
 			output.Body.Sessions[i] = sessionEntry{s.ID, s.IssuedAt, s.ExpiresAt, s.LastSeenAt, s.ID == user.SessionID}
@@ -96,25 +99,28 @@ func registerSessions(api huma.API, config Config) {
 	huma.Register(api, huma.Operation{
 		OperationID: "end-session", Method: http.MethodDelete, Path: "/api/sessions/{id}", Summary: "End one of my sessions",
 		DefaultStatus: http.StatusNoContent, Errors: append(refusals, http.StatusNotFound),
-	}, func(ctx context.Context, input *endSessionInput) (*struct{}, error) {
+	}, func(ctx context.Context, input *endSessionInput) (*endedOutput, error) {
 		user, err := input.signedIn(ctx, config)
 		if err != nil {
 			return nil, err
 		}
-		return nil, endSessions(ctx, config, command.EndSessions{
+		return endSessions(ctx, config, input.AuthInput, command.EndSessions{
 			UserID: user.UserID, SessionID: input.ID, Own: user.SessionID, Origin: originOf(ctx),
 		})
 	})
 }
 
-func endSessions(ctx context.Context, config Config, end command.EndSessions) error {
+func endSessions(ctx context.Context, config Config, auth AuthInput, end command.EndSessions) (*endedOutput, error) {
 	err := config.EndSessions.Handle(ctx, end)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, command.ErrSessionNotFound):
-		return huma.Error404NotFound("you have no such session")
-	default:
-		return unavailable(ctx, config.Log, "end sessions", err)
+	if errors.Is(err, command.ErrSessionNotFound) {
+		return nil, huma.Error404NotFound("you have no such session")
 	}
+	if err != nil {
+		return nil, unavailable(ctx, config.Log, "end sessions", err)
+	}
+	output := &endedOutput{}
+	if auth.byCookie() && (end.SessionID == "" || end.SessionID == end.Own) {
+		output.SetCookie = []http.Cookie{emptyCookie(ctx)}
+	}
+	return output, nil
 }

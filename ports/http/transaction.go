@@ -19,8 +19,7 @@ type transactionInput struct {
 }
 
 type transactionOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		CommitTs    string        `json:"commitTs"`
 		CommittedAt time.Time     `json:"committedAt"`
 		Events      []tracedEntry `json:"events" doc:"Why"`
@@ -69,7 +68,7 @@ func registerTransaction(api huma.API, config Config) {
 		if err != nil {
 			return nil, unavailable(ctx, config.Log, "read a transaction", err)
 		}
-		output := &transactionOutput{CacheControl: noStore}
+		output := &transactionOutput{}
 		output.Body.CommitTs, output.Body.CommittedAt = strconv.FormatUint(commitTs, 10), domain.TimeOfTSO(commitTs)
 		output.Body.Events, output.Body.Changes = []tracedEntry{}, []tracedEntry{}
 		for _, entry := range entries {
