@@ -71,6 +71,7 @@ func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
 	c.call(http.MethodPost, "/api/logout", c.login("alice", "alice", http.StatusOK), "", http.StatusNoContent)
 	c.call(http.MethodDelete, "/api/sessions/"+c.session(c.login("alice", "alice", http.StatusOK)),
 		c.login("alice", "alice", http.StatusOK), "", http.StatusNoContent)
+	endByThemselves(t, config, c)
 	var count int
 	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&count); err != nil {
 		t.Fatal(err)
@@ -93,6 +94,34 @@ func migrateDownAndUp(t *testing.T, config service.Config) {
 	}
 	if _, err := config.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// endByThemselves makes sessions expire, and one that is not genuine be used.
+func endByThemselves(t *testing.T, config service.Config, c caller) {
+	t.Helper()
+	db := stack.DB(t, config)
+	c.login("alice", "alice", http.StatusOK)
+	if _, err := db.ExecContext(t.Context(), "UPDATE sessions SET last_seen_at = '2020-01-01' WHERE revoked_at IS NULL"); err != nil {
+		t.Fatal(err)
+	}
+	config.SessionTTL = time.Millisecond
+	caller{t: t, base: stack.Serve(t, config).Base}.login("alice", "alice", http.StatusOK)
+	reasons := 0
+	stack.Eventually(t, 20*time.Second, func() error {
+		err := db.QueryRowContext(t.Context(),
+			"SELECT COUNT(DISTINCT payload->>'$.reason') FROM outbox WHERE type = ?", domain.SessionExpired).Scan(&reasons)
+		if err == nil && reasons != 2 {
+			err = fmt.Errorf("sessions have expired for %d reasons, want 2", reasons)
+		}
+		return err
+	})
+	for _, c.bare = range []bool{false, true} {
+		token := c.login("alice", "alice", http.StatusOK)
+		if _, err := db.ExecContext(t.Context(), "UPDATE sessions SET mac = REPEAT('0', 64) WHERE revoked_at IS NULL"); err != nil {
+			t.Fatal(err)
+		}
+		c.call(http.MethodGet, "/api/me", token, "", http.StatusUnauthorized)
 	}
 }
 

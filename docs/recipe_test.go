@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,11 @@ func nextMigration(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%05d", len(files)+1)
+	var newest int
+	if _, err := fmt.Sscanf(filepath.Base(slices.Max(files)), "%05d", &newest); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%05d", newest+1)
 }
 
 // build builds helfy from the tree and returns the program's path. The

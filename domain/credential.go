@@ -8,16 +8,26 @@ type Credential struct {
 	// PasswordHash is a PHC string.
 	PasswordHash string
 	// Seq is the user's event that set the password.
-	Seq   uint64
-	KeyID string
-	MAC   string
+	Seq uint64
+	// MustChange says that an administrator has set the password, for one
+	// login that changes it.
+	MustChange bool
+	KeyID      string
+	MAC        string
 }
 
 const credentialLabel = "helfy-credential-v1"
 
+// mustChangePassword is sealed where it holds and left out otherwise, so that
+// what was sealed without it stays genuine.
+const mustChangePassword = "must-change-password"
+
 // NewCredential seals a password hash for the user.
 func NewCredential(keyring *Keyring, user UserID, passwordHash string, seq uint64) Credential {
-	c := Credential{UserID: user, PasswordHash: passwordHash, Seq: seq}
+	return Credential{UserID: user, PasswordHash: passwordHash, Seq: seq}.seal(keyring)
+}
+
+func (c Credential) seal(keyring *Keyring) Credential {
 	c.KeyID, c.MAC = keyring.Seal(credentialLabel, c.sealed()...)
 	return c
 }
@@ -28,5 +38,9 @@ func (c Credential) Genuine(keyring *Keyring) bool {
 }
 
 func (c Credential) sealed() []string {
-	return []string{c.UserID.String(), c.PasswordHash, strconv.FormatUint(c.Seq, 10)}
+	fields := []string{c.UserID.String(), c.PasswordHash, strconv.FormatUint(c.Seq, 10)}
+	if c.MustChange {
+		fields = append(fields, mustChangePassword)
+	}
+	return fields
 }

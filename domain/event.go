@@ -17,9 +17,10 @@ const (
 	Logout       EventType = "LOGOUT"
 	// SessionRevoked ends a session from outside of it.
 	SessionRevoked EventType = "SESSION_REVOKED"
-	UserCreated    EventType = "USER_CREATED"
+	SessionExpired EventType = "SESSION_EXPIRED"
 	// SessionForged tells of a session that the service did not write.
-	SessionForged = EventType("SESSION_FORGED")
+	SessionForged EventType = "SESSION_FORGED"
+	UserCreated   EventType = "USER_CREATED"
 	// SchemaChangeAnnounced comes before a migration, SchemaChangeDone after
 	// it.
 	SchemaChangeAnnounced EventType = "SCHEMA_CHANGE_ANNOUNCED"

@@ -16,8 +16,11 @@ type Session struct {
 	RevokedAt time.Time // zero: not revoked
 	// LastSeenAt is to the minute; it is not sealed.
 	LastSeenAt time.Time
-	KeyID      string
-	MAC        string
+	// MustChangePassword restricts the session to the change of a password
+	// that an administrator has set.
+	MustChangePassword bool
+	KeyID              string
+	MAC                string
 }
 
 // NewSession is what a login brings for its session.
@@ -25,6 +28,8 @@ type NewSession struct {
 	ID    string
 	Token Secret
 	TTL   time.Duration
+	// MustChangePassword is that of the credential that earned the session.
+	MustChangePassword bool
 }
 
 // HashToken returns the form in which a token is stored: SHA-256 in hex. A
@@ -38,7 +43,8 @@ func openSession(keyring *Keyring, user UserID, session NewSession, at time.Time
 	at = at.UTC().Truncate(time.Microsecond)
 	opened := Session{
 		ID: session.ID, UserID: user, TokenHash: HashToken(session.Token),
-		IssuedAt: at, ExpiresAt: at.Add(session.TTL).Truncate(time.Microsecond),
+		IssuedAt: at, ExpiresAt: at.Add(session.TTL).Truncate(time.Microsecond), LastSeenAt: at,
+		MustChangePassword: session.MustChangePassword,
 	}
 	opened.KeyID, opened.MAC = keyring.Seal(sessionLabel, opened.sealed()...)
 	return opened
@@ -58,9 +64,32 @@ func (s Session) Genuine(keyring *Keyring) bool {
 	return keyring.Verify(s.KeyID, s.MAC, sessionLabel, s.sealed()...)
 }
 
-// Usable reports whether the session is neither expired nor revoked at now.
-func (s Session) Usable(now time.Time) bool {
-	return s.RevokedAt.IsZero() && now.Before(s.ExpiresAt)
+// ExpiryReason says why a session has expired. It stands in the event.
+type ExpiryReason string
+
+// The reasons for the expiry of a session.
+const (
+	ExpiredIdle     ExpiryReason = "idle"     // it was not used for too long
+	ExpiredAbsolute ExpiryReason = "absolute" // it has lasted as long as a session may
+)
+
+// Expired returns why the session has expired at now, empty if it has not.
+// idle is how long a session lasts without use, 0 for no such bound.
+func (s Session) Expired(now time.Time, idle time.Duration) ExpiryReason {
+	switch {
+	case !now.Before(s.ExpiresAt):
+		return ExpiredAbsolute
+	case idle > 0 && now.Sub(s.LastSeenAt) >= idle:
+		return ExpiredIdle
+	default:
+		return ""
+	}
+}
+
+// Usable reports whether the session is neither expired nor revoked at now;
+// idle is as in Expired.
+func (s Session) Usable(now time.Time, idle time.Duration) bool {
+	return s.RevokedAt.IsZero() && s.Expired(now, idle) == ""
 }
 
 func (s Session) sealed() []string {
@@ -68,5 +97,9 @@ func (s Session) sealed() []string {
 	if !s.RevokedAt.IsZero() {
 		revoked = FormatTime(s.RevokedAt)
 	}
-	return []string{s.ID, s.UserID.String(), s.TokenHash, FormatTime(s.IssuedAt), FormatTime(s.ExpiresAt), revoked}
+	fields := []string{s.ID, s.UserID.String(), s.TokenHash, FormatTime(s.IssuedAt), FormatTime(s.ExpiresAt), revoked}
+	if s.MustChangePassword {
+		fields = append(fields, mustChangePassword)
+	}
+	return fields
 }

@@ -64,6 +64,7 @@ type Pending struct {
 	Events     []Event
 	Session    *Session    // a new session, or nil
 	Revoked    []Session   // sessions that have ended
+	Forged     []Session   // sessions that are not genuine, to be removed
 	Credential *Credential // a new password, or nil
 	// Failures is the number of failed logins to add, or -1 to clear the count.
 	Failures int
@@ -141,20 +142,60 @@ func (u *User) EndSessions(kind EventType, sessions []Session, occurrence Occurr
 	if len(sessions) == 0 {
 		return
 	}
+	u.record(kind, occurrence, struct {
+		subject
+		SessionIDs []string `json:"sessionIds"`
+	}{u.subject(), u.revoke(sessions, occurrence.At)})
+}
+
+// ExpireSessions ends sessions of the user that have expired for a reason.
+// Ending no session records nothing.
+func (u *User) ExpireSessions(reason ExpiryReason, sessions []Session, occurrence Occurrence) {
+	if len(sessions) == 0 {
+		return
+	}
+	u.record(SessionExpired, occurrence, struct {
+		subject
+		SessionIDs []string     `json:"sessionIds"`
+		Reason     ExpiryReason `json:"reason"`
+	}{u.subject(), u.revoke(sessions, occurrence.At), reason})
+}
+
+// ReportForgery removes a session that the service did not write.
+func (u *User) ReportForgery(session Session, occurrence Occurrence) {
+	u.forget(session)
+	u.pending.Forged = append(u.pending.Forged, session)
+	u.record(SessionForged, occurrence, struct {
+		subject
+		SessionID string `json:"sessionId"`
+	}{u.subject(), session.ID})
+}
+
+// revoke ends sessions and returns their ids.
+func (u *User) revoke(sessions []Session, at time.Time) []string {
 	ids := make([]string, len(sessions))
 	for i, session := range sessions {
 		ids[i] = session.ID
-		if session.TokenHash == u.state.TokenHash {
-			u.state.TokenHash, u.state.TokenExpiresAt = "", time.Time{}
-		}
-		u.pending.Revoked = append(u.pending.Revoked, session.revoke(u.keyring, occurrence.At))
+		u.forget(session)
+		u.pending.Revoked = append(u.pending.Revoked, session.revoke(u.keyring, at))
 	}
-	u.record(kind, occurrence, struct {
-		UserID     UserID   `json:"userId"`
-		Username   string   `json:"username"`
-		SessionIDs []string `json:"sessionIds"`
-	}{u.state.ID, u.state.Username.String(), ids})
+	return ids
 }
+
+// forget takes the session's token off the user.
+func (u *User) forget(session Session) {
+	if session.TokenHash == u.state.TokenHash {
+		u.state.TokenHash, u.state.TokenExpiresAt = "", time.Time{}
+	}
+}
+
+// subject is how a payload names the user.
+type subject struct {
+	UserID   UserID `json:"userId"`
+	Username string `json:"username"`
+}
+
+func (u *User) subject() subject { return subject{u.state.ID, u.state.Username.String()} }
 
 // record seals an event as the next link of the user's chain.
 func (u *User) record(kind EventType, occurrence Occurrence, payload any) {

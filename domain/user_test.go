@@ -131,7 +131,7 @@ func TestEveryMemberOfAnEventIsSealed(t *testing.T) {
 func TestASessionIsGenuineAndUsableOnlyAsItWasMade(t *testing.T) {
 	keyring := newKeyring(t, keyA)
 	session := openSession(keyring, 7, NewSession{ID: "s", Token: NewSecret("t"), TTL: time.Hour}, noon)
-	if !session.Genuine(keyring) || !session.Usable(noon) || session.Usable(noon.Add(time.Hour)) {
+	if !session.Genuine(keyring) || !session.Usable(noon, 0) || session.Usable(noon.Add(time.Hour), 0) {
 		t.Error("a new session is usable until it expires")
 	}
 	longer := session

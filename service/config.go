@@ -47,6 +47,7 @@ type Config struct {
 
 	KeyFile         string         `env:"HELFY_KEY_FILE" doc:"file of the keys that seal events, credentials and sessions; helfy key create makes one"`
 	SessionTTL      time.Duration  `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
+	SessionIdle     time.Duration  `env:"SESSION_IDLE" envDefault:"2h" doc:"how long a session lasts without use, known to the minute; 0 for no such bound"`
 	HashConcurrency int            `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of 19 MiB each; logins beyond are answered 503"`
 	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas"`
 	ShutdownGrace   time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`
@@ -118,6 +119,7 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("KAFKA_REPLICATION", c.KafkaReplication > 0, "want at least 1, got %d", c.KafkaReplication)
 	check("KAFKA_EVENTS_TOPIC", c.ChangesTopic != c.EventsTopic, "must not be KAFKA_CHANGES_TOPIC, %q", c.ChangesTopic)
 	check("SESSION_TTL", c.SessionTTL > 0, "want more than 0, got %s", c.SessionTTL)
+	check("SESSION_IDLE", c.SessionIdle >= 0, "want at least 0, got %s", c.SessionIdle)
 	check("SHUTDOWN_GRACE", c.ShutdownGrace >= 0, "want at least 0, got %s", c.ShutdownGrace)
 	check("LOGIN_HASH_CONCURRENCY", c.HashConcurrency > 0, "want at least 1, got %d", c.HashConcurrency)
 	for variable, brokers := range map[string][]string{"KAFKA_BROKERS": c.KafkaBrokers, "CHANGEFEED_KAFKA_BROKERS": c.ChangefeedBrokers} {

@@ -72,7 +72,8 @@ func (c Config) serve(
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "serve"))
-	handler, err := c.newHandler(ctx, db, keyring, metrics, log)
+	users := tidb.NewUsers(db, keyring)
+	handler, err := c.newHandler(ctx, db, users, keyring, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -80,6 +81,7 @@ func (c Config) serve(
 	if err != nil {
 		return fmt.Errorf("listen on HOST %q, PORT %d (set another PORT if it is taken): %w", c.Host, c.Port, err)
 	}
+	defer c.startSweeper(ctx, users, keyring, log)()
 	ready(listener.Addr().String())
 	return serve(ctx, listener, handler, c.ShutdownGrace, log)
 }
@@ -113,7 +115,7 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 // newHandler returns the handler of a process whose shutdown begins when ctx
 // ends.
 func (c Config) newHandler(
-	ctx context.Context, db *sql.DB, keyring *domain.Keyring, metrics prometheus.Registerer, log *slog.Logger,
+	ctx context.Context, db *sql.DB, users *tidb.Users, keyring *domain.Keyring, metrics prometheus.Registerer, log *slog.Logger,
 ) (http.Handler, error) {
 	hasher, err := argon2id.New(argon2id.DefaultParams, c.HashConcurrency)
 	if err != nil {
@@ -121,13 +123,14 @@ func (c Config) newHandler(
 	}
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
-	users, sessions := tidb.NewUsers(db, keyring), tidb.NewSessions(db)
+	sessions := tidb.NewSessions(db)
 	return httpport.NewHandler(httpport.Config{
 		Login: newCountedLogins(command.LoginHandler{
 			Users: users, Hasher: hasher, Keyring: keyring,
 			Log: log, Now: time.Now, SessionTTL: c.SessionTTL, InFlight: make(chan struct{}, max(1, c.TiDBMaxConns*3/4)),
 		}, metrics),
-		Authenticate:    query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now},
+		Authenticate:    query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now, Idle: c.SessionIdle},
+		ReportForgery:   command.ReportForgeryHandler{Sessions: users, Keyring: keyring, Now: time.Now},
 		ListSessions:    query.ListSessions{Sessions: sessions, Now: time.Now},
 		EndSessions:     command.EndSessionsHandler{Users: users, Now: time.Now},
 		ShowTransaction: query.ShowTransaction{Log: audit},

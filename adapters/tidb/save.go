@@ -30,6 +30,11 @@ func save(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 			return err
 		}
 	}
+	for _, session := range pending.Forged {
+		if err := deleteSession(ctx, tx, session.ID); err != nil {
+			return err
+		}
+	}
 	if err := saveFailures(ctx, tx, domain.AggregateUser+":"+state.ID.String(), pending.Failures, state.UpdatedAt); err != nil {
 		return err
 	}
@@ -60,8 +65,8 @@ func updateUser(ctx context.Context, tx *sql.Tx, state domain.UserState) error {
 
 func saveCredential(ctx context.Context, tx *sql.Tx, c domain.Credential) error {
 	_, err := tx.ExecContext(ctx,
-		"REPLACE INTO credentials (user_id, password_hash, event_seq, key_id, mac) VALUES (?, ?, ?, ?, ?)",
-		c.UserID, c.PasswordHash, c.Seq, c.KeyID, c.MAC)
+		"REPLACE INTO credentials (user_id, password_hash, event_seq, must_change, key_id, mac) VALUES (?, ?, ?, ?, ?, ?)",
+		c.UserID, c.PasswordHash, c.Seq, c.MustChange, c.KeyID, c.MAC)
 	if err != nil {
 		return fmt.Errorf("write credential: %w", err)
 	}
@@ -70,9 +75,9 @@ func saveCredential(ctx context.Context, tx *sql.Tx, c domain.Credential) error 
 
 func insertSession(ctx context.Context, tx *sql.Tx, s domain.Session) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO sessions (id, user_id, token_hash, issued_at, expires_at, last_seen_at, key_id, mac)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		s.ID, s.UserID, s.TokenHash, s.IssuedAt, s.ExpiresAt, s.IssuedAt, s.KeyID, s.MAC)
+		INSERT INTO sessions (id, user_id, token_hash, issued_at, expires_at, last_seen_at, must_change_password, key_id, mac)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.ID, s.UserID, s.TokenHash, s.IssuedAt, s.ExpiresAt, s.LastSeenAt, s.MustChangePassword, s.KeyID, s.MAC)
 	if err != nil {
 		return fmt.Errorf("write session: %w", err)
 	}
@@ -84,6 +89,13 @@ func revokeSession(ctx context.Context, tx *sql.Tx, s domain.Session) error {
 		s.RevokedAt, s.KeyID, s.MAC, s.ID)
 	if err != nil {
 		return fmt.Errorf("revoke session %s: %w", s.ID, err)
+	}
+	return nil
+}
+
+func deleteSession(ctx context.Context, tx *sql.Tx, id string) error {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE id = ?", id); err != nil {
+		return fmt.Errorf("remove session %s: %w", id, err)
 	}
 	return nil
 }

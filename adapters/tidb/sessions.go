@@ -19,14 +19,16 @@ var _ query.Sessions = Sessions{}
 // NewSessions returns the sessions in db.
 func NewSessions(db *sql.DB) Sessions { return Sessions{db: db} }
 
-const sessionColumns = "s.id, s.user_id, s.token_hash, s.issued_at, s.expires_at, s.last_seen_at, s.revoked_at, s.key_id, s.mac"
+const sessionColumns = "s.id, s.user_id, s.token_hash, s.issued_at, s.expires_at, s.last_seen_at, s.revoked_at, " +
+	"s.must_change_password, s.key_id, s.mac"
 
 // scanSession reads sessionColumns and whatever follows them.
 func scanSession(row interface{ Scan(...any) error }, more ...any) (domain.Session, error) {
 	var s domain.Session
 	var revoked sql.NullTime
 	err := row.Scan(append([]any{
-		&s.ID, &s.UserID, &s.TokenHash, &s.IssuedAt, &s.ExpiresAt, &s.LastSeenAt, &revoked, &s.KeyID, &s.MAC,
+		&s.ID, &s.UserID, &s.TokenHash, &s.IssuedAt, &s.ExpiresAt, &s.LastSeenAt, &revoked,
+		&s.MustChangePassword, &s.KeyID, &s.MAC,
 	}, more...)...)
 	s.RevokedAt = revoked.Time
 	return s, err
@@ -66,12 +68,6 @@ const liveSessions = `
 // Live implements query.Sessions.
 func (s Sessions) Live(ctx context.Context, user domain.UserID, now time.Time) ([]domain.Session, error) {
 	rows, err := s.db.QueryContext(ctx, liveSessions, user, now)
-	return collectSessions(rows, err)
-}
-
-// lockSessions is Live in a transaction that holds the user.
-func lockSessions(ctx context.Context, tx *sql.Tx, user domain.UserID, now time.Time) ([]domain.Session, error) {
-	rows, err := tx.QueryContext(ctx, liveSessions+" FOR UPDATE", user, now)
 	return collectSessions(rows, err)
 }
 

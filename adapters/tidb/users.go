@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"helfy/app/command"
 	"helfy/domain"
@@ -45,19 +44,6 @@ func (u *Users) Account(ctx context.Context, name domain.Username) (command.Acco
 // Update implements command.Users.
 func (u *Users) Update(ctx context.Context, id domain.UserID, change func(*domain.User) error) error {
 	return u.update(ctx, id, func(_ context.Context, _ *sql.Tx, user *domain.User) error { return change(user) })
-}
-
-// UpdateSessions implements command.Users.
-func (u *Users) UpdateSessions(
-	ctx context.Context, id domain.UserID, now time.Time, change func(*domain.User, []domain.Session) error,
-) error {
-	return u.update(ctx, id, func(ctx context.Context, tx *sql.Tx, user *domain.User) error {
-		sessions, err := lockSessions(ctx, tx, id, now)
-		if err != nil {
-			return err
-		}
-		return change(user, sessions)
-	})
 }
 
 func (u *Users) update(

@@ -9,6 +9,9 @@ import (
 	"helfy/domain"
 )
 
+// actorSystem is the actor of what the service does by itself.
+const actorSystem = "system"
+
 // newOccurrence gives a command's event its identity.
 func newOccurrence(at time.Time, origin domain.Origin, actor string) (domain.Occurrence, error) {
 	id, err := uuid.NewV7()

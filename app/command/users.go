@@ -38,7 +38,7 @@ type Users interface {
 	// ErrUserNotFound if the user does not exist.
 	Update(ctx context.Context, id domain.UserID, change func(*domain.User) error) error
 	// UpdateSessions is Update for a change that also needs the user's
-	// sessions: those that are neither revoked nor expired at now.
+	// sessions: those that are genuine and neither revoked nor expired at now.
 	UpdateSessions(ctx context.Context, id domain.UserID, now time.Time, change func(*domain.User, []domain.Session) error) error
 	// AddUnknownFailure stores the event that link makes for the locked head
 	// of the chain of events of names that nobody has.

@@ -27,6 +27,9 @@ type (
 	authenticator interface {
 		Handle(context.Context, domain.Secret) (query.SignedIn, error)
 	}
+	forgeryReporter interface {
+		Handle(context.Context, command.ReportForgery) error
+	}
 	sessionLister interface {
 		Handle(context.Context, domain.UserID) ([]domain.Session, error)
 	}
@@ -48,6 +51,7 @@ type (
 type Config struct {
 	Login           loginHandler
 	Authenticate    authenticator
+	ReportForgery   forgeryReporter
 	ListSessions    sessionLister
 	EndSessions     sessionEnder
 	ListAudit       auditLister

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"helfy/app/command"
 	"helfy/app/query"
 	"helfy/domain"
 )
@@ -33,8 +34,17 @@ func (i AuthInput) cookie(ctx context.Context) string {
 func (i AuthInput) byCookie() bool { return i.Authorization == "" }
 
 // signedIn returns the user whose token the request carries, or an answer of
-// 401 or 503.
+// 401 or 503, or of 403 while the user's password must be changed.
 func (i AuthInput) signedIn(ctx context.Context, config Config) (query.SignedIn, error) {
+	user, err := i.identified(ctx, config)
+	if err == nil && user.MustChangePassword {
+		return query.SignedIn{}, huma.Error403Forbidden("the password must be changed first, by POST /api/password")
+	}
+	return user, err
+}
+
+// identified is signedIn for what a user may do before changing the password.
+func (i AuthInput) identified(ctx context.Context, config Config) (query.SignedIn, error) {
 	token := i.cookie(ctx)
 	if !i.byCookie() {
 		scheme, bearer, _ := strings.Cut(i.Authorization, " ")
@@ -47,17 +57,31 @@ func (i AuthInput) signedIn(ctx context.Context, config Config) (query.SignedIn,
 		return query.SignedIn{}, unauthorized("a Bearer token or the session's cookie is needed")
 	}
 	user, err := config.Authenticate.Handle(ctx, domain.NewSecret(token))
+	var forged *query.ForgedError
+	if errors.As(err, &forged) {
+		err = reportForgery(ctx, config, forged)
+	}
 	switch {
 	case err == nil:
 		return user, nil
-	case errors.Is(err, query.ErrForged):
-		config.Log.ErrorContext(ctx, "forged session", "error", err, "requestId", originOf(ctx).RequestID)
-		fallthrough
 	case errors.Is(err, query.ErrNoSession):
 		return query.SignedIn{}, unauthorized("the token belongs to no session")
 	default:
 		return query.SignedIn{}, unavailable(ctx, config.Log, "authenticate", err)
 	}
+}
+
+// reportForgery records that a forged session was used, and returns
+// query.ErrNoSession when that is done.
+func reportForgery(ctx context.Context, config Config, forged *query.ForgedError) error {
+	origin := originOf(ctx)
+	origin.Actor = "anonymous"
+	config.Log.ErrorContext(ctx, "forged session", "error", forged, "requestId", origin.RequestID)
+	report := command.ReportForgery{UserID: forged.UserID, SessionID: forged.SessionID, Origin: origin}
+	if err := config.ReportForgery.Handle(ctx, report); err != nil && !errors.Is(err, command.ErrUserNotFound) {
+		return err
+	}
+	return query.ErrNoSession
 }
 
 // requireAdmin is signedIn for administrators only: others are answered 403.

@@ -18,6 +18,8 @@ type meOutput struct {
 		Username  string      `json:"username"`
 		Role      domain.Role `json:"role" enum:"user,admin"`
 		SessionID string      `json:"sessionId" format:"uuid"`
+
+		PasswordChangeRequired bool `json:"passwordChangeRequired,omitempty" doc:"The session is for POST /api/password and nothing else"`
 	}
 }
 
@@ -55,20 +57,21 @@ func registerSessions(api huma.API, config Config) {
 	huma.Register(api, huma.Operation{
 		OperationID: "me", Method: http.MethodGet, Path: "/api/me", Summary: "Who I am", Errors: refusals,
 	}, func(ctx context.Context, input *AuthInput) (*meOutput, error) {
-		user, err := input.signedIn(ctx, config)
+		user, err := input.identified(ctx, config)
 		if err != nil {
 			return nil, err
 		}
 		output := &meOutput{}
 		output.Body.UserID, output.Body.Username = int64(user.UserID), user.Username
 		output.Body.Role, output.Body.SessionID = user.Role, user.SessionID
+		output.Body.PasswordChangeRequired = user.MustChangePassword
 		return output, nil
 	})
 	huma.Register(api, huma.Operation{
 		OperationID: "logout", Method: http.MethodPost, Path: "/api/logout", Summary: "Sign out",
 		DefaultStatus: http.StatusNoContent, Errors: refusals,
 	}, func(ctx context.Context, input *logoutInput) (*endedOutput, error) {
-		user, err := input.signedIn(ctx, config)
+		user, err := input.identified(ctx, config)
 		if err != nil {
 			return nil, err
 		}
