@@ -72,6 +72,7 @@ func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
 	c.call(http.MethodDelete, "/api/sessions/"+c.session(c.login("alice", "alice", http.StatusOK)),
 		c.login("alice", "alice", http.StatusOK), "", http.StatusNoContent)
 	endByThemselves(t, config, c)
+	lockAndFlood(t, config)
 	var count int
 	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&count); err != nil {
 		t.Fatal(err)
@@ -95,6 +96,39 @@ func migrateDownAndUp(t *testing.T, config service.Config) {
 	if _, err := config.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// lockAndFlood makes users be locked, in one network and in all, a user be
+// unlocked, floods be recorded and a password be hashed anew.
+func lockAndFlood(t *testing.T, config service.Config) {
+	t.Helper()
+	stack.AddUser(t, config, "here", domain.RoleUser)
+	stack.AddUser(t, config, "anywhere", domain.RoleUser)
+	config.MaxFailures, config.HashTime = 1, config.HashTime+1
+	c := caller{t: t, base: stack.Serve(t, config).Base}
+	c.login("here", "here", http.StatusOK)
+	for _, name := range []string{"here", "anywhere"} {
+		c.login(name, "wrong", http.StatusUnauthorized)
+		c.login(name, "wrong", http.StatusUnauthorized)
+	}
+	if err := config.UnlockUser(t.Context(), "here"); err != nil {
+		t.Fatal(err)
+	}
+	db := stack.DB(t, config)
+	if _, err := db.ExecContext(t.Context(), `
+		INSERT INTO login_floods (aggregatetype, aggregateid, minute, recorded, counted, first_at, last_at)
+		SELECT 'user', id, '2026-01-02 12:00', 20, 3, '2026-01-02 12:00:01', '2026-01-02 12:00:59' FROM users WHERE username = 'here'
+		UNION ALL SELECT 'unknown', '3', '2026-01-02 12:00', 20, 3, '2026-01-02 12:00:01', '2026-01-02 12:00:59'`); err != nil {
+		t.Fatal(err)
+	}
+	stack.Eventually(t, 10*time.Second, func() error {
+		var left int
+		err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM login_floods WHERE counted > 0").Scan(&left)
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d floods are not recorded", left)
+		}
+		return err
+	})
 }
 
 // endByThemselves makes sessions expire, and one that is not genuine be used.

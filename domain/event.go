@@ -2,7 +2,9 @@ package domain
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -25,6 +27,9 @@ const (
 	// it.
 	SchemaChangeAnnounced EventType = "SCHEMA_CHANGE_ANNOUNCED"
 	SchemaChangeDone      EventType = "SCHEMA_CHANGE_DONE"
+	// UserLocked begins a time in which logins are refused.
+	UserLocked   EventType = "USER_LOCKED"
+	UserUnlocked EventType = "USER_UNLOCKED"
 )
 
 // Event is one link of a chain: what happened to an aggregate, and why. Its
@@ -57,6 +62,12 @@ type Chain struct {
 // String returns the names joined by a slash.
 func (c Chain) String() string { return c.AggregateType + "/" + c.AggregateID }
 
+// UserID returns the user whose chain it is, and false if it is nobody's.
+func (c Chain) UserID() (UserID, bool) {
+	id, err := strconv.ParseInt(c.AggregateID, 10, 64)
+	return UserID(id), err == nil && c.AggregateType == AggregateUser
+}
+
 // Chain returns the chain that the event belongs to.
 func (e Event) Chain() Chain { return Chain{e.AggregateType, e.AggregateID} }
 
@@ -80,6 +91,21 @@ type Origin struct {
 
 // eventLabel names the version of the layout of hashed fields.
 const eventLabel = "helfy-event-v1"
+
+// maxSeq leaves room for the events of one transaction before the number
+// overflows. Only a number that somebody wrote by hand comes so far.
+const maxSeq = math.MaxUint64 - 16
+
+// ErrChainFull says that a chain's number cannot grow.
+var ErrChainFull = errors.New("the chain's sequence number cannot grow: it was not written by the service")
+
+// CheckRoom returns ErrChainFull if the chain cannot go on.
+func (h Head) CheckRoom() error {
+	if h.Seq > maxSeq {
+		return fmt.Errorf("%w (%d)", ErrChainFull, h.Seq)
+	}
+	return nil
+}
 
 // Append seals event as the link after head and returns it with the new head.
 // ID, AggregateType, AggregateID, Type, Payload, Metadata and OccurredAt must

@@ -30,6 +30,11 @@ type NewSession struct {
 	TTL   time.Duration
 	// MustChangePassword is that of the credential that earned the session.
 	MustChangePassword bool
+	// PasswordHash is a new hash of the same password, empty to keep the old
+	// one.
+	PasswordHash string
+	// Network is the one to remember that the login came from, empty for none.
+	Network string
 }
 
 // HashToken returns the form in which a token is stored: SHA-256 in hex. A

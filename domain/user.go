@@ -66,8 +66,8 @@ type Pending struct {
 	Revoked    []Session   // sessions that have ended
 	Forged     []Session   // sessions that are not genuine, to be removed
 	Credential *Credential // a new password, or nil
-	// Failures is the number of failed logins to add, or -1 to clear the count.
-	Failures int
+	// Network is one that the user has signed in from, empty for none.
+	Network string
 }
 
 // LoadUser wraps a stored state.
@@ -117,18 +117,24 @@ func (u *User) LogIn(session NewSession, occurrence Occurrence) error {
 	u.state.TokenExpiresAt = opened.ExpiresAt
 	u.state.LastLoginAt = opened.IssuedAt
 	u.pending.Session = &opened
-	u.pending.Failures = -1
+	u.pending.Network = session.Network
 	u.record(LoginSuccess, occurrence, struct {
 		UserID    UserID    `json:"userId"`
 		Username  string    `json:"username"`
 		ExpiresAt time.Time `json:"expiresAt"`
-	}{u.state.ID, u.state.Username.String(), opened.ExpiresAt})
+		Rehashed  bool      `json:"rehashed,omitempty"`
+	}{u.state.ID, u.state.Username.String(), opened.ExpiresAt, session.PasswordHash != ""})
+	if session.PasswordHash != "" {
+		credential := Credential{
+			UserID: u.state.ID, PasswordHash: session.PasswordHash, Seq: u.state.Head.Seq, MustChange: session.MustChangePassword,
+		}.seal(u.keyring)
+		u.pending.Credential = &credential
+	}
 	return nil
 }
 
 // FailLogin records a refused login.
 func (u *User) FailLogin(reason FailureReason, occurrence Occurrence) {
-	u.pending.Failures++
 	u.record(LoginFailure, occurrence, struct {
 		UserID   UserID        `json:"userId"`
 		Username string        `json:"username"`

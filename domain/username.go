@@ -3,9 +3,11 @@ package domain
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -42,6 +44,19 @@ func NewUsername(text string) (Username, error) {
 		}
 	}
 	return Username{text: text}, nil
+}
+
+// FoldName returns a form that spellings of a name have in common which differ
+// in case, accents and width only, as the database compares names. It takes
+// any text.
+func FoldName(text string) string {
+	bare := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFKD.String(text))
+	return cases.Fold().String(bare)
 }
 
 // String returns the name.

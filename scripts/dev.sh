@@ -7,6 +7,9 @@ export HELFY_DEV=1
 export HELFY_KEY_FILE="${HELFY_KEY_FILE:-.dev/helfy.key}"
 export HOST="${HOST:-127.0.0.1}"
 export PORT="${PORT:-3000}"
+# Load tests come from one address and use few names.
+export LOGIN_RATE_PER_IP="${LOGIN_RATE_PER_IP:-0}"
+export LOGIN_RATE_PER_NAME="${LOGIN_RATE_PER_NAME:-0}"
 
 [ -e "$HELFY_KEY_FILE" ] || bin/helfy key create "$HELFY_KEY_FILE"
 bin/helfy migrate up

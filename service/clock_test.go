@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"helfy/adapters/argon2id"
+	"helfy/adapters/ratelimit"
 	"helfy/adapters/tidb"
 	"helfy/app/command"
 	"helfy/app/query"
@@ -38,8 +39,9 @@ func TestAClockThatIsSetBackBreaksNothing(t *testing.T) {
 	wall := &clock{}
 	users, sessions := tidb.NewUsers(db, keyring), tidb.NewSessions(db)
 	logins := command.LoginHandler{
-		Users: users, Hasher: hasher, Keyring: keyring, Log: slog.New(slog.DiscardHandler),
+		Logins: users, Hasher: hasher, Keyring: keyring, Log: slog.New(slog.DiscardHandler),
 		Now: wall.now, SessionTTL: 2 * time.Hour, InFlight: make(chan struct{}, 1),
+		PerIP: ratelimit.New(0, wall.now), PerName: ratelimit.New(0, wall.now),
 	}
 	authenticate := query.Authenticate{Sessions: sessions, Keyring: keyring, Now: wall.now}
 

@@ -48,7 +48,17 @@ type Config struct {
 	KeyFile         string         `env:"HELFY_KEY_FILE" doc:"file of the keys that seal events, credentials and sessions; helfy key create makes one"`
 	SessionTTL      time.Duration  `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
 	SessionIdle     time.Duration  `env:"SESSION_IDLE" envDefault:"2h" doc:"how long a session lasts without use, known to the minute; 0 for no such bound"`
-	HashConcurrency int            `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of 19 MiB each; logins beyond are answered 503"`
+	HashConcurrency int            `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of LOGIN_HASH_MEMORY_KIB each; logins beyond are answered 503"`
+	HashMemoryKiB   uint32         `env:"LOGIN_HASH_MEMORY_KIB" envDefault:"19456" doc:"memory of a password hash (argon2id) in KiB; a password is hashed anew at its next login when this or the next two change; helfy hash calibrate proposes all three"`
+	HashTime        uint32         `env:"LOGIN_HASH_TIME" envDefault:"2" doc:"passes of a password hash over its memory"`
+	HashThreads     uint8          `env:"LOGIN_HASH_THREADS" envDefault:"1" doc:"threads of a password hash"`
+	MaxFailures     int            `env:"LOGIN_MAX_FAILURES" envDefault:"10" doc:"failed logins of one user that lock, 0 for never; those from a network that the user has signed in from count for themselves"`
+	FailureWindow   time.Duration  `env:"LOGIN_FAILURE_WINDOW" envDefault:"15m" doc:"time within which failed logins add up"`
+	LockTime        time.Duration  `env:"LOGIN_LOCK_TIME" envDefault:"30s" doc:"how long a first lock lasts; each one after it twice as long"`
+	LockMax         time.Duration  `env:"LOGIN_LOCK_MAX" envDefault:"15m" doc:"greatest time of a lock, at most 24h"`
+	RatePerIP       int            `env:"LOGIN_RATE_PER_IP" envDefault:"120" doc:"logins a minute from one address (IPv6: one /64), 0 for no limit; those beyond are answered 429, and are neither events nor failures"`
+	RatePerName     int            `env:"LOGIN_RATE_PER_NAME" envDefault:"60" doc:"logins a minute with one name, 0 for no limit; those beyond are answered 429, and are neither events nor failures"`
+	FloodThreshold  int            `env:"LOGIN_FLOOD_THRESHOLD" envDefault:"20" doc:"refused logins of one user, or of one of the 16 chains of unknown names, that have an event each in a minute; those beyond are counted in one event; 0 for no threshold"`
 	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas"`
 	ShutdownGrace   time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`
 	LogLevel        string         `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
@@ -122,6 +132,14 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("SESSION_IDLE", c.SessionIdle >= 0, "want at least 0, got %s", c.SessionIdle)
 	check("SHUTDOWN_GRACE", c.ShutdownGrace >= 0, "want at least 0, got %s", c.ShutdownGrace)
 	check("LOGIN_HASH_CONCURRENCY", c.HashConcurrency > 0, "want at least 1, got %d", c.HashConcurrency)
+	check("LOGIN_HASH_MEMORY_KIB", c.hashParams().Check() == nil, "with LOGIN_HASH_TIME and LOGIN_HASH_THREADS: %v", c.hashParams().Check())
+	check("LOGIN_MAX_FAILURES", c.MaxFailures >= 0, "want at least 0, got %d", c.MaxFailures)
+	check("LOGIN_FAILURE_WINDOW", c.FailureWindow > 0, "want more than 0, got %s", c.FailureWindow)
+	check("LOGIN_LOCK_TIME", c.LockTime > 0, "want more than 0, got %s", c.LockTime)
+	check("LOGIN_LOCK_MAX", c.LockMax >= c.LockTime && c.LockMax <= 24*time.Hour, "want LOGIN_LOCK_TIME (%s) to 24h, got %s", c.LockTime, c.LockMax)
+	check("LOGIN_RATE_PER_IP", c.RatePerIP >= 0, "want at least 0, got %d", c.RatePerIP)
+	check("LOGIN_RATE_PER_NAME", c.RatePerName >= 0, "want at least 0, got %d", c.RatePerName)
+	check("LOGIN_FLOOD_THRESHOLD", c.FloodThreshold >= 0, "want at least 0, got %d", c.FloodThreshold)
 	for variable, brokers := range map[string][]string{"KAFKA_BROKERS": c.KafkaBrokers, "CHANGEFEED_KAFKA_BROKERS": c.ChangefeedBrokers} {
 		for _, broker := range brokers {
 			_, _, err := net.SplitHostPort(broker)

@@ -67,6 +67,7 @@ var outcomes = map[domain.FailureReason]string{
 	domain.UnknownUser:   "unknown",
 	domain.UserDisabled:  "disabled",
 	domain.BadCredential: "bad_credential",
+	domain.FailureLocked: "locked",
 }
 
 func newCountedLogins(handler command.LoginHandler, registry prometheus.Registerer) countedLogins {
@@ -77,7 +78,7 @@ func newCountedLogins(handler command.LoginHandler, registry prometheus.Register
 	for _, outcome := range outcomes {
 		ended.WithLabelValues(outcome) // 0 rather than absent
 	}
-	for _, outcome := range []string{"success", "busy", "error"} {
+	for _, outcome := range []string{"success", "busy", "rate_limited", "error"} {
 		ended.WithLabelValues(outcome)
 	}
 	return countedLogins{LoginHandler: handler, ended: ended}
@@ -92,11 +93,14 @@ func (c countedLogins) Handle(ctx context.Context, login command.Login) (command
 
 func outcomeOf(err error) string {
 	var refused command.RefusedError
+	var limited *command.RateLimitedError
 	switch {
 	case err == nil:
 		return "success"
 	case errors.As(err, &refused):
 		return outcomes[refused.Reason]
+	case errors.As(err, &limited):
+		return "rate_limited"
 	case errors.Is(err, command.ErrBusy):
 		return "busy"
 	default:

@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
-	"helfy/adapters/argon2id"
 	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/command"
@@ -81,7 +80,7 @@ func (c Config) serve(
 	if err != nil {
 		return fmt.Errorf("listen on HOST %q, PORT %d (set another PORT if it is taken): %w", c.Host, c.Port, err)
 	}
-	defer c.startSweeper(ctx, users, keyring, log)()
+	defer c.startSweepers(ctx, users, keyring, log)()
 	ready(listener.Addr().String())
 	return serve(ctx, listener, handler, c.ShutdownGrace, log)
 }
@@ -117,7 +116,7 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 func (c Config) newHandler(
 	ctx context.Context, db *sql.DB, users *tidb.Users, keyring *domain.Keyring, metrics prometheus.Registerer, log *slog.Logger,
 ) (http.Handler, error) {
-	hasher, err := argon2id.New(argon2id.DefaultParams, c.HashConcurrency)
+	hasher, err := c.newHasher()
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +124,7 @@ func (c Config) newHandler(
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
 	sessions := tidb.NewSessions(db)
 	return httpport.NewHandler(httpport.Config{
-		Login: newCountedLogins(command.LoginHandler{
-			Users: users, Hasher: hasher, Keyring: keyring,
-			Log: log, Now: time.Now, SessionTTL: c.SessionTTL, InFlight: make(chan struct{}, max(1, c.TiDBMaxConns*3/4)),
-		}, metrics),
+		Login:           newCountedLogins(c.login(users, hasher, keyring, log), metrics),
 		Authenticate:    query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now, Idle: c.SessionIdle},
 		ReportForgery:   command.ReportForgeryHandler{Sessions: users, Keyring: keyring, Now: time.Now},
 		ListSessions:    query.ListSessions{Sessions: sessions, Now: time.Now},

@@ -4,9 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
-	"helfy/adapters/argon2id"
 	"helfy/adapters/kafka"
 	"helfy/adapters/ticdc"
 	"helfy/adapters/tidb"
@@ -132,7 +132,7 @@ func (c Config) CreateUser(ctx context.Context, create command.CreateUser) (id d
 	if err != nil {
 		return 0, err
 	}
-	hasher, err := argon2id.New(argon2id.DefaultParams, c.HashConcurrency)
+	hasher, err := c.newHasher()
 	if err != nil {
 		return 0, err
 	}
@@ -144,6 +144,31 @@ func (c Config) CreateUser(ctx context.Context, create command.CreateUser) (id d
 	handler := command.CreateUserHandler{Users: tidb.NewUsers(db, keyring), Hasher: hasher, Keyring: keyring, Now: time.Now}
 	create.AllowWeakPassword = c.Dev
 	return handler.Handle(ctx, create)
+}
+
+// UnlockUser forgets the failed logins and locks of the user of a name, on
+// behalf of whoever is at the terminal.
+func (c Config) UnlockUser(ctx context.Context, username string) (err error) {
+	name, err := domain.NewUsername(username)
+	if err != nil {
+		return err
+	}
+	keyring, err := c.readKeyring()
+	if err != nil {
+		return err
+	}
+	db, err := tidb.Open(c.tidb())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	users := tidb.NewUsers(db, keyring)
+	account, err := users.Account(ctx, name, "")
+	if err != nil {
+		return fmt.Errorf("user %s: %w", name, err)
+	}
+	handler := command.UnlockUserHandler{Users: users, Now: time.Now}
+	return handler.Handle(ctx, command.UnlockUser{UserID: account.ID, Origin: domain.Origin{Actor: "cli"}})
 }
 
 func (c Config) tidb() tidb.Config {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"helfy/adapters/tidb"
@@ -10,31 +11,37 @@ import (
 	"helfy/domain"
 )
 
-// sweepEvery is how long after its expiry a session may wait for its event.
+// sweepEvery is how often a process that serves HTTP looks for what time has
+// ended.
 const sweepEvery = 2 * time.Second
 
-// startSweeper ends expired sessions from now on until ctx ends or stop is
-// called, which returns when a sweep under way is over.
-func (c Config) startSweeper(ctx context.Context, users *tidb.Users, keyring *domain.Keyring, log *slog.Logger) (stop func()) {
-	sweeper := command.SweepSessionsHandler{
+// startSweepers ends expired sessions and records floods of refused logins,
+// from now on until ctx ends or stop is called, which returns when the sweeps
+// under way are over.
+func (c Config) startSweepers(ctx context.Context, users *tidb.Users, keyring *domain.Keyring, log *slog.Logger) (stop func()) {
+	sessions := command.SweepSessionsHandler{
 		Sessions: users,
 		Forgery:  command.ReportForgeryHandler{Sessions: users, Keyring: keyring, Now: time.Now},
 		Keyring:  keyring, Now: time.Now, Idle: c.SessionIdle,
 	}
+	floods := command.RecordFloodsHandler{Floods: users, Keyring: keyring, Now: time.Now}
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			if err := sweeper.Handle(ctx); err != nil && ctx.Err() == nil {
-				log.WarnContext(ctx, "cannot end all expired sessions", "error", err)
-			}
-			select {
-			case <-time.After(sweepEvery):
-			case <-ctx.Done():
-				return
-			}
+	var running sync.WaitGroup
+	running.Go(func() { sweep(ctx, log, "cannot end all expired sessions", sessions.Handle) })
+	running.Go(func() { sweep(ctx, log, "cannot record all floods", floods.Handle) })
+	return func() { cancel(); running.Wait() }
+}
+
+// sweep does something every few seconds until ctx ends, and logs a failure.
+func sweep(ctx context.Context, log *slog.Logger, failure string, do func(context.Context) error) {
+	for {
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, failure, "error", err)
 		}
-	}()
-	return func() { cancel(); <-done }
+		select {
+		case <-time.After(sweepEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
 }

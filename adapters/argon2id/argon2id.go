@@ -34,6 +34,21 @@ func (p Params) String() string {
 // https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 var DefaultParams = Params{MemoryKiB: 19456, Time: 2, Threads: 1}
 
+// Check returns what is wrong with parameters: argon2 wants 8 KiB for each
+// thread, and hashes that cost more than a GiB or 64 passes are not verified.
+func (p Params) Check() error {
+	if p.Threads == 0 {
+		return errors.New("want at least 1 thread")
+	}
+	if least := 8 * uint32(p.Threads); p.MemoryKiB < least || p.MemoryKiB > maxMemoryKiB {
+		return fmt.Errorf("want %d to %d KiB of memory for %d threads, got %d", least, maxMemoryKiB, p.Threads, p.MemoryKiB)
+	}
+	if p.Time == 0 || p.Time > maxTime {
+		return fmt.Errorf("want 1 to %d passes, got %d", maxTime, p.Time)
+	}
+	return nil
+}
+
 const (
 	saltSize = 16
 	hashSize = 32
@@ -60,6 +75,9 @@ func New(params Params, concurrency int) (*Hasher, error) {
 	if concurrency < 1 {
 		return nil, fmt.Errorf("hash concurrency %d: want at least 1", concurrency)
 	}
+	if err := params.Check(); err != nil {
+		return nil, fmt.Errorf("hash parameters %s: %w", params, err)
+	}
 	h := &Hasher{params: params, slots: make(chan struct{}, concurrency)}
 	dummy, err := h.Hash(context.Background(), domain.NewSecret(rand.Text()))
 	if err != nil {
@@ -71,6 +89,12 @@ func New(params Params, concurrency int) (*Hasher, error) {
 
 // Dummy implements command.Hasher.
 func (h *Hasher) Dummy() string { return h.dummy }
+
+// NeedsRehash implements command.Hasher. What is no hash needs none.
+func (h *Hasher) NeedsRehash(hash string) bool {
+	params, salt, sum, err := parse(hash)
+	return err == nil && (params != h.params || len(salt) != saltSize || len(sum) != hashSize)
+}
 
 // Hash implements command.Hasher.
 func (h *Hasher) Hash(ctx context.Context, password domain.Secret) (string, error) {

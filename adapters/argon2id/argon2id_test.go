@@ -105,6 +105,44 @@ func TestMalformedHashesAreRefused(t *testing.T) {
 	}
 }
 
+func TestAHashOfOtherParametersNeedsANewOne(t *testing.T) {
+	hasher := newHasher(t, 1)
+	for name, test := range map[string]struct {
+		params Params
+		want   bool
+	}{
+		"same":        {cheap, false},
+		"less memory": {Params{MemoryKiB: 32, Time: 1, Threads: 1}, true},
+		"more passes": {Params{MemoryKiB: 64, Time: 2, Threads: 1}, true},
+		"two threads": {Params{MemoryKiB: 64, Time: 1, Threads: 2}, true},
+	} {
+		other, err := New(test.params, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hasher.NeedsRehash(other.Dummy()); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if hasher.NeedsRehash("admin") {
+		t.Error("what is no hash needs no new one")
+	}
+}
+
+func TestParametersOutOfBoundsAreRefused(t *testing.T) {
+	for name, params := range map[string]Params{
+		"no threads":             {MemoryKiB: 64, Time: 1},
+		"no passes":              {MemoryKiB: 64, Threads: 1},
+		"too many passes":        {MemoryKiB: 64, Time: maxTime + 1, Threads: 1},
+		"too little for threads": {MemoryKiB: 31, Time: 1, Threads: 4},
+		"too much memory":        {MemoryKiB: maxMemoryKiB + 1, Time: 1, Threads: 1},
+	} {
+		if _, err := New(params, 1); err == nil {
+			t.Errorf("%s: want an error", name)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4")
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$$")

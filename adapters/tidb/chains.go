@@ -3,6 +3,7 @@ package tidb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"helfy/domain"
@@ -52,20 +53,26 @@ func extend(ctx context.Context, tx *sql.Tx, chain domain.Chain, event domain.Ev
 
 // lockChain reads the newest head of a chain and holds it.
 func lockChain(ctx context.Context, tx *sql.Tx, chain domain.Chain) (domain.Head, error) {
-	// The upsert locks the row, or makes it: there is nothing to lock before
-	// the first event.
-	_, err := tx.ExecContext(ctx, `
+	head, err := readChain(ctx, tx, chain)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return head, err
+	}
+	_, err = tx.ExecContext(ctx, `
 		INSERT INTO event_chains (aggregatetype, aggregateid, event_seq, event_hash) VALUES (?, ?, 0, '')
 		ON DUPLICATE KEY UPDATE event_seq = event_seq`, chain.AggregateType, chain.AggregateID)
 	if err != nil {
-		return domain.Head{}, fmt.Errorf("lock chain: %w", err)
+		return domain.Head{}, fmt.Errorf("begin chain: %w", err)
 	}
+	return readChain(ctx, tx, chain)
+}
+
+func readChain(ctx context.Context, tx *sql.Tx, chain domain.Chain) (domain.Head, error) {
 	var head domain.Head
-	err = tx.QueryRowContext(ctx,
+	err := tx.QueryRowContext(ctx,
 		"SELECT event_seq, event_hash FROM event_chains WHERE aggregatetype = ? AND aggregateid = ? FOR UPDATE",
 		chain.AggregateType, chain.AggregateID).Scan(&head.Seq, &head.Hash)
 	if err != nil {
 		return domain.Head{}, fmt.Errorf("read chain: %w", err)
 	}
-	return head, nil
+	return head, head.CheckRoom()
 }

@@ -21,6 +21,9 @@ var outboxColumns = []string{
 	"aggregatetype", "aggregateid", "type", "metadata", "seq", "prev_hash", "hash", "key_id", "occurred_at",
 }
 
+// chainKey is the unique key of an event's place in its chain.
+const chainKey = "outbox_chain"
+
 // publish writes events into the outbox, in the transaction.
 func publish(ctx context.Context, tx *stdsql.Tx, events []domain.Event) error {
 	publisher, err := sql.NewPublisher(sql.TxFromStdSQL(tx), sql.PublisherConfig{SchemaAdapter: outboxSchema{}}, watermill.NopLogger{})
@@ -28,7 +31,11 @@ func publish(ctx context.Context, tx *stdsql.Tx, events []domain.Event) error {
 		return fmt.Errorf("make outbox publisher: %w", err)
 	}
 	for _, event := range events {
-		if err := publisher.Publish("outbox", outboxMessage(ctx, event)); err != nil {
+		err := publisher.Publish("outbox", outboxMessage(ctx, event))
+		if errorCode(err) == codeDuplicateKey && strings.Contains(err.Error(), chainKey) {
+			return fmt.Errorf("%s, %d: %w", event.Chain(), event.Seq, errObstructed)
+		}
+		if err != nil {
 			return fmt.Errorf("write event %s to the outbox: %w", event.ID, err)
 		}
 	}
@@ -105,4 +112,34 @@ func published(ctx context.Context, tx *stdsql.Tx, events []domain.Event) (bool,
 		return false, fmt.Errorf("look for event %s in the outbox: %w", events[0].ID, err)
 	}
 	return found > 0, nil
+}
+
+// lockEventsAfter returns the events of a chain after a number, in order, and
+// holds them. More than maxObstacles are an error.
+func lockEventsAfter(ctx context.Context, tx *stdsql.Tx, chain domain.Chain, seq uint64) ([]domain.Event, error) {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT id, aggregatetype, aggregateid, type, payload, metadata, seq, prev_hash, hash, key_id, occurred_at
+		FROM outbox WHERE aggregatetype = ? AND aggregateid = ? AND seq > ? ORDER BY seq LIMIT ? FOR UPDATE`,
+		chain.AggregateType, chain.AggregateID, seq, maxObstacles+1)
+	if err != nil {
+		return nil, fmt.Errorf("read events after %d: %w", seq, err)
+	}
+	defer rows.Close()
+	var events []domain.Event
+	for rows.Next() {
+		var e domain.Event
+		err := rows.Scan(&e.ID, &e.AggregateType, &e.AggregateID, &e.Type, &e.Payload, &e.Metadata,
+			&e.Seq, &e.PrevHash, &e.Hash, &e.KeyID, &e.OccurredAt)
+		if err != nil {
+			return nil, fmt.Errorf("read event after %d: %w", seq, err)
+		}
+		events = append(events, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read events after %d: %w", seq, err)
+	}
+	if len(events) > maxObstacles {
+		return nil, fmt.Errorf("more than %d events stand after the head, %d", maxObstacles, seq)
+	}
+	return events, nil
 }

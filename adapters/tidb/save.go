@@ -35,8 +35,10 @@ func save(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 			return err
 		}
 	}
-	if err := saveFailures(ctx, tx, domain.AggregateUser+":"+state.ID.String(), pending.Failures, state.UpdatedAt); err != nil {
-		return err
+	if pending.Network != "" {
+		if err := saveNetwork(ctx, tx, state.ID, pending.Network, state.LastLoginAt); err != nil {
+			return err
+		}
 	}
 	return publish(ctx, tx, pending.Events)
 }
@@ -96,25 +98,6 @@ func revokeSession(ctx context.Context, tx *sql.Tx, s domain.Session) error {
 func deleteSession(ctx context.Context, tx *sql.Tx, id string) error {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE id = ?", id); err != nil {
 		return fmt.Errorf("remove session %s: %w", id, err)
-	}
-	return nil
-}
-
-// saveFailures adds to the count of failed logins of a subject; a negative
-// number clears it.
-func saveFailures(ctx context.Context, tx *sql.Tx, subject string, failures int, at time.Time) error {
-	var err error
-	switch {
-	case failures < 0:
-		_, err = tx.ExecContext(ctx, "DELETE FROM login_attempts WHERE subject = ?", subject)
-	case failures > 0:
-		_, err = tx.ExecContext(ctx, `
-			INSERT INTO login_attempts (subject, failures, first_failed_at, last_failed_at) VALUES (?, ?, ?, ?)
-			ON DUPLICATE KEY UPDATE failures = failures + VALUES(failures), last_failed_at = VALUES(last_failed_at)`,
-			subject, failures, at, at)
-	}
-	if err != nil {
-		return fmt.Errorf("count failed logins: %w", err)
 	}
 	return nil
 }

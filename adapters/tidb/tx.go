@@ -47,7 +47,7 @@ func inTx(ctx context.Context, db *sql.DB, fn txFunc) error {
 			return struct{}{}, nil
 		case errors.Is(err, errOutcomeUnknown):
 			inDoubt = true
-		case isConflict(err) && conflicts < maxConflicts:
+		case (isConflict(err) || errors.Is(err, errObstructed)) && conflicts < maxConflicts:
 			conflicts++
 		case inDoubt && (isConnectionError(err) || errorCode(err) == codeLockWaitTimeout):
 			// The question is still open: ask again.

@@ -23,24 +23,6 @@ func NewUsers(db *sql.DB, keyring *domain.Keyring) *Users {
 	return &Users{db: db, keyring: keyring}
 }
 
-// Account implements command.Users.
-func (u *Users) Account(ctx context.Context, name domain.Username) (command.Account, error) {
-	var account command.Account
-	credential := &account.Credential
-	err := u.db.QueryRowContext(ctx, `
-		SELECT users.id, c.user_id, c.password_hash, c.event_seq, c.key_id, c.mac
-		FROM users JOIN credentials c ON c.user_id = users.id
-		WHERE users.username = ?`, name.String(),
-	).Scan(&account.ID, &credential.UserID, &credential.PasswordHash, &credential.Seq, &credential.KeyID, &credential.MAC)
-	if errors.Is(err, sql.ErrNoRows) {
-		return command.Account{}, command.ErrUserNotFound
-	}
-	if err != nil {
-		return command.Account{}, fmt.Errorf("find account: %w", err)
-	}
-	return account, nil
-}
-
 // Update implements command.Users.
 func (u *Users) Update(ctx context.Context, id domain.UserID, change func(*domain.User) error) error {
 	return u.update(ctx, id, func(_ context.Context, _ *sql.Tx, user *domain.User) error { return change(user) })
@@ -49,21 +31,18 @@ func (u *Users) Update(ctx context.Context, id domain.UserID, change func(*domai
 func (u *Users) update(
 	ctx context.Context, id domain.UserID, change func(context.Context, *sql.Tx, *domain.User) error,
 ) error {
-	var attempted []domain.Event
-	err := inTx(ctx, u.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
-		user, err := u.lock(ctx, tx, id)
+	err := appendTx(ctx, u.db, u.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
+		user, err := a.lockUser(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if inDoubt {
-			if err := settle(ctx, tx, attempted); err != nil {
-				return err
-			}
+		if err := a.settle(ctx, tx); err != nil {
+			return err
 		}
 		if err := change(ctx, tx, user); err != nil {
 			return err
 		}
-		attempted = user.Pending().Events
+		a.events = user.Pending().Events
 		return save(ctx, tx, user)
 	})
 	if err != nil {
@@ -83,10 +62,15 @@ func settle(ctx context.Context, tx *sql.Tx, attempted []domain.Event) error {
 	return err
 }
 
-// lock reads the newest committed state of a user and holds its row. It must
+// userChain names the chain of a user.
+func userChain(id domain.UserID) domain.Chain {
+	return domain.Chain{AggregateType: domain.AggregateUser, AggregateID: id.String()}
+}
+
+// lockUser reads the newest committed state of a user and holds its row. It must
 // be the first statement of the transaction: a plain read before it would fix
 // the snapshot that later reads see.
-func (u *Users) lock(ctx context.Context, tx *sql.Tx, id domain.UserID) (*domain.User, error) {
+func lockUser(ctx context.Context, tx *sql.Tx, id domain.UserID) (domain.UserState, error) {
 	var (
 		state                domain.UserState
 		name                 string
@@ -100,19 +84,19 @@ func (u *Users) lock(ctx context.Context, tx *sql.Tx, id domain.UserID) (*domain
 	).Scan(&state.ID, &name, &state.Role, &state.Status, &tokenHash, &tokenExpires, &lastIn,
 		&state.Head.Seq, &state.Head.Hash, &state.CreatedAt, &state.UpdatedAt)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, command.ErrUserNotFound
+		return domain.UserState{}, command.ErrUserNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock user: %w", err)
+		return domain.UserState{}, fmt.Errorf("lock user: %w", err)
 	}
 	state.Username, err = domain.NewUsername(name)
 	if err != nil {
-		return nil, fmt.Errorf("user %d has a name that is none: %w", id, err)
+		return domain.UserState{}, fmt.Errorf("user %d has a name that is none: %w", id, err)
 	}
 	state.TokenHash = tokenHash.String
 	state.TokenExpiresAt = tokenExpires.Time
 	state.LastLoginAt = lastIn.Time
-	return domain.LoadUser(state, u.keyring), nil
+	return state, nil
 }
 
 // Add implements command.Users.
@@ -151,30 +135,4 @@ func (u *Users) Add(ctx context.Context, name domain.Username, register func(dom
 		return 0, fmt.Errorf("add user: %w", err)
 	}
 	return id, nil
-}
-
-// AddUnknownFailure implements command.Users.
-func (u *Users) AddUnknownFailure(ctx context.Context, chain domain.Chain, link func(domain.Head) (domain.Event, domain.Head)) error {
-	var attempted []domain.Event
-	err := inTx(ctx, u.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
-		head, err := lockChain(ctx, tx, chain)
-		if err != nil {
-			return err
-		}
-		if inDoubt {
-			if err := settle(ctx, tx, attempted); err != nil {
-				return err
-			}
-		}
-		event, head := link(head)
-		attempted = []domain.Event{event}
-		if err := extend(ctx, tx, chain, event, head); err != nil {
-			return err
-		}
-		return saveFailures(ctx, tx, domain.AggregateUnknown+":"+chain.AggregateID, 1, event.OccurredAt)
-	})
-	if err != nil {
-		return fmt.Errorf("add event to chain %s: %w", chain, err)
-	}
-	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrInvalidCredentials refuses a login. It is the same whether the name is
-// unknown, the password wrong or the user disabled.
+// unknown, the password wrong, or the user disabled or locked.
 var ErrInvalidCredentials = errors.New("invalid username or password")
 
 // Login asks for a session.
@@ -35,15 +35,28 @@ type LoggedIn struct {
 // settling of a COMMIT whose answer was lost included.
 const recordTimeout = 8 * time.Second
 
+// A network is known for so long after a login from it, which is written down
+// at most that often.
+const (
+	networkKnownFor   = 90 * 24 * time.Hour
+	networkNotedEvery = 24 * time.Hour
+)
+
 // LoginHandler checks passwords and starts sessions. It is safe for
 // concurrent use.
 type LoginHandler struct {
-	Users      Users
+	Logins     Logins
 	Hasher     Hasher
 	Keyring    *domain.Keyring
 	Log        *slog.Logger
 	Now        func() time.Time
 	SessionTTL time.Duration
+	Policy     domain.LockPolicy
+	// PerIP and PerName bound the logins before they cost anything.
+	PerIP, PerName RateLimit
+	// FloodThreshold is how many refusals of one user, or of one chain of
+	// unknown names, have an event of their own in a minute; 0 is all.
+	FloodThreshold int
 	// InFlight bounds the logins under way; those beyond are ErrBusy. It is
 	// less than the database has connections, so that many tries of one name,
 	// which wait for one another, leave some for the rest of the service.
@@ -52,113 +65,117 @@ type LoginHandler struct {
 
 // Handle checks a password. A right one starts a session, and the user's row,
 // the session and the event are stored in one transaction; a refusal is an
-// event too. Once the password is checked, the result is stored even if ctx
-// ends: a client that hangs up leaves its trace. Its errors are
-// ErrInvalidCredentials, ErrBusy, and those of the database, after which no
-// session was started that anybody has the token of.
+// event too, or one of many in a flood. Before that, each try reserves its
+// place among those that may fail. Once the password is checked, the result is
+// stored even if ctx ends: a client that hangs up leaves its trace. Its errors
+// are ErrInvalidCredentials, *RateLimitedError, ErrBusy, and those of the
+// database, after which no session was started that anybody has the token of.
 func (h LoginHandler) Handle(ctx context.Context, login Login) (LoggedIn, error) {
+	if err := h.checkRates(login); err != nil {
+		return LoggedIn{}, err
+	}
 	select {
 	case h.InFlight <- struct{}{}:
 		defer func() { <-h.InFlight }()
 	default:
 		return LoggedIn{}, ErrBusy
 	}
-	account, err := h.account(ctx, login.Username)
-	unknown := errors.Is(err, ErrUserNotFound)
-	if err != nil && !unknown {
+	try, err := h.begin(ctx, login)
+	if err != nil {
 		return LoggedIn{}, err
 	}
-	// Every refusal costs one hash, so that its time tells nothing.
-	hash, reason := account.Credential.PasswordHash, domain.WrongPassword
-	switch {
-	case unknown:
-		hash, reason = h.Hasher.Dummy(), domain.UnknownUser
-	case !account.Credential.Genuine(h.Keyring):
-		hash, reason = h.Hasher.Dummy(), domain.BadCredential
+	result, err := h.finish(ctx, try)
+	if err != nil && !errors.Is(err, ErrInvalidCredentials) {
+		h.release(ctx, try)
 	}
-	right, err := h.Hasher.Verify(ctx, hash, domain.NormalizePassword(login.Password))
+	return result, err
+}
+
+// finish checks the password of a try that has its place and stores the
+// result.
+func (h LoginHandler) finish(ctx context.Context, try try) (LoggedIn, error) {
+	password := domain.NormalizePassword(try.Password)
+	right, err := h.Hasher.Verify(ctx, try.hash, password)
 	if err != nil {
 		return LoggedIn{}, fmt.Errorf("check password: %w", err)
+	}
+	right = right && try.mayLogIn()
+	if right {
+		if try.newHash, err = h.rehash(ctx, try.hash, password); err != nil {
+			return LoggedIn{}, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	switch {
-	case unknown:
-		return LoggedIn{}, h.refuseUnknown(ctx, login)
-	case !right || reason == domain.BadCredential:
-		return LoggedIn{}, h.refuse(ctx, login, account.ID, reason)
+	case right:
+		return h.logIn(ctx, try)
+	case try.unknown != nil:
+		return LoggedIn{}, h.refuseUnknown(ctx, try)
+	default:
+		return LoggedIn{}, h.refuse(ctx, try)
 	}
-	return h.logIn(ctx, login, account.ID)
 }
 
-func (h LoginHandler) account(ctx context.Context, username string) (Account, error) {
-	name, err := domain.NewUsername(username)
+// rehash returns a new hash if the old one has other parameters than it
+// should, and the hasher is free for it now.
+func (h LoginHandler) rehash(ctx context.Context, hash string, password domain.Secret) (string, error) {
+	if !h.Hasher.NeedsRehash(hash) {
+		return "", nil
+	}
+	hash, err := h.Hasher.Hash(ctx, password)
+	if errors.Is(err, ErrBusy) {
+		return "", nil // the next login will do
+	}
 	if err != nil {
-		return Account{}, ErrUserNotFound // such a name is nobody's
+		return "", fmt.Errorf("hash password anew: %w", err)
 	}
-	return h.Users.Account(ctx, name)
+	return hash, nil
 }
 
-func (h LoginHandler) logIn(ctx context.Context, login Login, id domain.UserID) (LoggedIn, error) {
+func (h LoginHandler) logIn(ctx context.Context, try try) (LoggedIn, error) {
 	token, err := uuid.NewRandom()
 	if err != nil {
 		return LoggedIn{}, fmt.Errorf("make token: %w", err)
 	}
-	occurrence, err := newOccurrence(h.Now(), login.Origin, "user:"+id.String())
+	id := try.account.ID
+	occurrence, err := newOccurrence(h.Now(), try.Origin, "user:"+id.String())
 	if err != nil {
 		return LoggedIn{}, err
 	}
 	// A session is named after the event that opens it.
-	session := domain.NewSession{ID: occurrence.EventID, Token: domain.NewSecret(token.String()), TTL: h.SessionTTL}
-	result := LoggedIn{Token: session.Token, UserID: id}
-	err = h.Users.Update(ctx, id, func(user *domain.User) error {
+	session := domain.NewSession{
+		ID: occurrence.EventID, Token: domain.NewSecret(token.String()), TTL: h.SessionTTL, PasswordHash: try.newHash,
+		MustChangePassword: try.account.Credential.MustChange,
+	}
+	if occurrence.At.Sub(try.account.NetworkSeenAt) >= networkNotedEvery {
+		session.Network = domain.NetworkOf(try.Origin.IP)
+	}
+	result, disabled := LoggedIn{Token: session.Token, UserID: id}, false
+	err = h.Logins.LogIn(ctx, try.account, try.subject, func(user *domain.User, attempts *domain.Attempts) error {
 		err := user.LogIn(session, occurrence)
 		result.Username, result.ExpiresAt = user.State().Username.String(), user.State().TokenExpiresAt
+		if disabled = errors.Is(err, domain.ErrUserDisabled); disabled {
+			// Since the account was looked up.
+			attempts.Release(try.id)
+			user.FailLogin(domain.UserDisabled, anonymous(occurrence))
+			return nil
+		}
+		attempts.Succeed(try.id)
 		return err
 	})
-	if errors.Is(err, domain.ErrUserDisabled) {
-		return LoggedIn{}, h.refuse(ctx, login, id, domain.UserDisabled)
+	if errors.Is(err, ErrCredentialChanged) {
+		return LoggedIn{}, fmt.Errorf("%w: %w", ErrBusy, err)
 	}
 	if err != nil {
 		return LoggedIn{}, err
 	}
-	h.log(ctx, domain.LoginSuccess, id, login.Origin)
+	if disabled {
+		h.log(ctx, domain.LoginFailure, id, try.Origin)
+		return LoggedIn{}, RefusedError{Reason: domain.UserDisabled}
+	}
+	h.log(ctx, domain.LoginSuccess, id, try.Origin)
 	return result, nil
-}
-
-// refuse records a failed login of a user and returns a RefusedError, or the
-// database's error.
-func (h LoginHandler) refuse(ctx context.Context, login Login, id domain.UserID, reason domain.FailureReason) error {
-	occurrence, err := newOccurrence(h.Now(), login.Origin, "anonymous")
-	if err != nil {
-		return err
-	}
-	err = h.Users.Update(ctx, id, func(user *domain.User) error {
-		user.FailLogin(reason, occurrence)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	h.log(ctx, domain.LoginFailure, id, login.Origin)
-	return RefusedError{Reason: reason}
-}
-
-// refuseUnknown is refuse for a name that nobody has.
-func (h LoginHandler) refuseUnknown(ctx context.Context, login Login) error {
-	occurrence, err := newOccurrence(h.Now(), login.Origin, "anonymous")
-	if err != nil {
-		return err
-	}
-	name := domain.MaskName(h.Keyring, login.Username)
-	err = h.Users.AddUnknownFailure(ctx, name.Chain, func(head domain.Head) (domain.Event, domain.Head) {
-		return domain.FailUnknownLogin(h.Keyring, head, name, occurrence)
-	})
-	if err != nil {
-		return err
-	}
-	h.log(ctx, domain.LoginFailure, 0, login.Origin)
-	return RefusedError{Reason: domain.UnknownUser}
 }
 
 func (h LoginHandler) log(ctx context.Context, action domain.EventType, id domain.UserID, origin domain.Origin) {

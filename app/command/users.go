@@ -15,21 +15,12 @@ var (
 	ErrUsernameTaken = errors.New("username is taken")
 )
 
-// Account is what a login needs to know before it checks a password.
-type Account struct {
-	ID         domain.UserID
-	Credential domain.Credential
-}
-
 // Users stores users. Whatever a user brings along as pending (events, a
 // session, a credential) is written in the same transaction as the user: all
 // of it or nothing. The functions that it takes may be called several times
 // and must give the same events, by id, each time: an attempt whose COMMIT
 // was not answered is settled by looking for them.
 type Users interface {
-	// Account finds a user by name, without regard to case and accents. It returns
-	// ErrUserNotFound if nobody has the name.
-	Account(ctx context.Context, name domain.Username) (Account, error)
 	// Add stores the user that register makes for the id that it is given. It
 	// returns ErrUsernameTaken if somebody has the name already.
 	Add(ctx context.Context, name domain.Username, register func(domain.UserID) *domain.User) (domain.UserID, error)
@@ -40,7 +31,4 @@ type Users interface {
 	// UpdateSessions is Update for a change that also needs the user's
 	// sessions: those that are genuine and neither revoked nor expired at now.
 	UpdateSessions(ctx context.Context, id domain.UserID, now time.Time, change func(*domain.User, []domain.Session) error) error
-	// AddUnknownFailure stores the event that link makes for the locked head
-	// of the chain of events of names that nobody has.
-	AddUnknownFailure(ctx context.Context, chain domain.Chain, link func(domain.Head) (domain.Event, domain.Head)) error
 }

@@ -52,6 +52,7 @@ func newConfig(t testing.TB) service.Config {
 	config.ChangefeedID = "feed-" + name
 	config.Host, config.Port = "127.0.0.1", 0
 	config.Dev = true
+	config.RatePerIP, config.RatePerName = 0, 0 // tests come from one address
 	config.KeyFile = filepath.Join(t.TempDir(), "key")
 	if err := service.CreateKey(config.KeyFile); err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ type commands struct {
 	Topics     topicsCommands    `cmd:"" help:"Look after Kafka's topics."`
 	Changefeed changefeedCommand `cmd:"" help:"Look after TiCDC's changefeed."`
 	User       userCommands      `cmd:"" help:"Look after users."`
+	Hash       hashCommands      `cmd:"" help:"Look after the hashing of passwords."`
 	Key        keyCommands       `cmd:"" help:"Look after the keys that seal events."`
 	Message    messageCommands   `cmd:"" help:"Look at messages of the topics."`
 }

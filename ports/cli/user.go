@@ -16,6 +16,23 @@ import (
 type userCommands struct {
 	Create userCreate `cmd:"" help:"Make a user."`
 	List   userList   `cmd:"" help:"List all users, a JSON line each."`
+	Unlock userUnlock `cmd:"" help:"Forget a user's failed logins and end its lock."`
+}
+
+type userUnlock struct {
+	Username string `required:"" help:"Name of the user."`
+}
+
+// Run implements the command.
+func (u userUnlock) Run(s session) error {
+	config, err := service.ReadConfig(true)
+	if err != nil {
+		return err
+	}
+	if err := config.UnlockUser(s.ctx, u.Username); err != nil {
+		return err
+	}
+	return s.say("user %s is not locked", u.Username)
 }
 
 type userList struct{}

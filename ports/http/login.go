@@ -32,13 +32,17 @@ func registerLogin(api huma.API, config Config) {
 	huma.Register(api, huma.Operation{
 		OperationID: "login", Method: http.MethodPost, Path: "/api/login", Summary: "Sign in",
 		MaxBodyBytes: maxBody,
-		Errors:       []int{http.StatusUnauthorized, http.StatusServiceUnavailable},
+		Errors:       []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, input *loginInput) (*loginOutput, error) {
 		loggedIn, err := config.Login.Handle(ctx, command.Login{
 			Username: input.Body.Username, Password: input.Body.Password, Origin: originOf(ctx),
 		})
 		if errors.Is(err, command.ErrInvalidCredentials) {
 			return nil, huma.Error401Unauthorized("invalid username or password")
+		}
+		var limited *command.RateLimitedError
+		if errors.As(err, &limited) {
+			return nil, tooMany(limited)
 		}
 		if err != nil {
 			return nil, unavailable(ctx, config.Log, "log in", err)

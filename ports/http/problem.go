@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -43,6 +45,15 @@ func documentBadRequest(_ *huma.OpenAPI, operation *huma.Operation) {
 
 // retryAfterSeconds is when a client that was sent away may try again.
 const retryAfterSeconds = "1"
+
+// tooMany answers 429 and says when there may be another request.
+func tooMany(limited *command.RateLimitedError) error {
+	seconds := int64((limited.RetryAfter + time.Second - 1) / time.Second)
+	return huma.ErrorWithHeaders(
+		huma.Error429TooManyRequests("too many requests"),
+		http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}},
+	)
+}
 
 // unavailable answers 503 for what may go better on the next try: all hashes
 // busy, or the database away. The cause is logged, not told.
