@@ -16,10 +16,12 @@ import (
 	"helfy/service"
 )
 
-// migrate runs the service's migrations and one more.
-func migrate(t *testing.T, config service.Config, name, script string) error {
+// addNote runs the service's migrations and one more, which adds a column to
+// users.
+func addNote(t *testing.T, config service.Config) error {
 	t.Helper()
-	files := fstest.MapFS{name: {Data: []byte(script)}}
+	const script = "-- +goose Up\nALTER TABLE users ADD COLUMN note TEXT;\n-- +goose Down\nALTER TABLE users DROP COLUMN note;\n"
+	files := fstest.MapFS{"09999_note.sql": {Data: []byte(script)}}
 	names, err := fs.Glob(migrations.FS, "*.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -74,8 +76,6 @@ func announcements(t *testing.T, config service.Config) []string {
 	return list
 }
 
-const noteScript = "-- +goose Up\nALTER TABLE users ADD COLUMN note TEXT;\n-- +goose Down\nALTER TABLE users DROP COLUMN note;\n"
-
 func TestTheFirstSetUpIsNotAnnounced(t *testing.T) {
 	config := stack.New(t)
 	if got := announcements(t, config); len(got) != 0 {
@@ -85,7 +85,7 @@ func TestTheFirstSetUpIsNotAnnounced(t *testing.T) {
 
 func TestAMigrationOfAFedDatabaseIsAnnounced(t *testing.T) {
 	config := stack.New(t)
-	if err := migrate(t, config, "09999_note.sql", noteScript); err != nil {
+	if err := addNote(t, config); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -116,14 +116,14 @@ func TestAMigrationThatIsTakenBackIsAnnounced(t *testing.T) {
 func TestAMigrationThatFailsStaysAnnouncedUntilItHasRun(t *testing.T) {
 	config := stack.New(t)
 	exec(t, config, "ALTER TABLE users ADD COLUMN note TEXT")
-	if err := migrate(t, config, "09999_note.sql", noteScript); err == nil {
+	if err := addNote(t, config); err == nil {
 		t.Fatal("a second column of one name was added")
 	}
 	if got := announcements(t, config); len(got) != 1 {
 		t.Errorf("got %q", got)
 	}
 	exec(t, config, "ALTER TABLE users DROP COLUMN note")
-	if err := migrate(t, config, "09999_note.sql", noteScript); err != nil {
+	if err := addNote(t, config); err != nil {
 		t.Fatal(err)
 	}
 	got := announcements(t, config)

@@ -7,6 +7,7 @@ import (
 
 	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
+	"helfy/app/findings"
 	"helfy/app/projection"
 	"helfy/domain"
 	"helfy/ports/events"
@@ -24,8 +25,9 @@ func (c Config) group(name string) string {
 	return c.ConsumerGroup + "." + name
 }
 
-// consumers returns the consumer of each projection.
-func (c Config) consumers(db *sql.DB, log *slog.Logger) []consumer {
+// consumers returns the consumer of each projection. Watermarks of the audit
+// log wake the verification.
+func (c Config) consumers(db *sql.DB, live *findings.Live, log *slog.Logger) []consumer {
 	broker := kafka.Brokers(c.KafkaBrokers)
 	return []consumer{
 		events.NewConsumer(events.Config[domain.AuditEntry]{
@@ -34,7 +36,12 @@ func (c Config) consumers(db *sql.DB, log *slog.Logger) []consumer {
 			Topics:     []string{c.ChangesTopic, c.EventsTopic},
 			Projection: projection.Audit{Database: c.TiDBDatabase},
 			Store:      tidb.NewAuditStore(db),
-			OnFresh:    events.LogAudit,
+			OnFresh: func(ctx context.Context, log *slog.Logger, outcome projection.Outcome[domain.AuditEntry]) {
+				events.LogAudit(ctx, log, outcome)
+				if outcome.Watermark != 0 {
+					live.Wake()
+				}
+			},
 		}, broker, log),
 	}
 }

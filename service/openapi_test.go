@@ -31,6 +31,7 @@ var calls = map[string]struct {
 	"end-session":      {"/api/sessions/550e8400-e29b-41d4-a716-446655440000", "", "404"},
 	"list-audit":       {"/api/audit?limit=1", "", "200"},
 	"show-transaction": {"/api/audit/transactions/COMMIT", "", "200"},
+	"list-findings":    {"/api/audit/findings?limit=1", "", "200"},
 	"health":           {"/health", "", "200"},
 	"livez":            {"/livez", "", "200"},
 	"readyz":           {"/readyz", "", "200"},

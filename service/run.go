@@ -19,14 +19,16 @@ import (
 	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/command"
+	"helfy/app/findings"
 	"helfy/app/query"
 	"helfy/domain"
 	httpport "helfy/ports/http"
 )
 
 // consumerConns is the size of the pool that the consumers share: each has a
-// flush at a time, and a look at its checkpoints now and then.
-const consumerConns = 4
+// flush at a time, and a look at its checkpoints now and then; verification
+// has a transaction.
+const consumerConns = 5
 
 // The bounds of a connection: a slow or silent client holds it no longer.
 const (
@@ -94,6 +96,10 @@ func (c Config) Consume(ctx context.Context, log *slog.Logger) error {
 }
 
 func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *prometheus.Registry) (err error) {
+	keyring, err := c.readKeyring()
+	if err != nil {
+		return err
+	}
 	pool := c.tidb()
 	pool.MaxConns = consumerConns
 	db, err := tidb.Open(pool)
@@ -102,8 +108,12 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "consume"))
+	audit := c.auditLog(db)
+	metrics.MustRegister(newFindingsGauge(audit, log))
+	live := findings.NewLive(tidb.NewVerification(db, audit), keyring, log)
 	var running sync.WaitGroup
-	for _, consumer := range c.consumers(db, log) {
+	running.Go(func() { live.Run(ctx) })
+	for _, consumer := range c.consumers(db, live, log) {
 		running.Go(func() { consumer.Run(ctx) })
 	}
 	running.Go(func() { c.watchChangefeed(ctx, c.changefeeds(db), log) })
@@ -131,6 +141,7 @@ func (c Config) newHandler(
 		EndSessions:     command.EndSessionsHandler{Users: users, Now: time.Now},
 		ShowTransaction: query.ShowTransaction{Log: audit},
 		ListAudit:       query.ListAudit{Log: audit, Gaps: gaps},
+		ListFindings:    query.ListFindings{Findings: audit},
 		Health:          query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps},
 		Ready:           readyUntil(ctx, query.Cached(func(ctx context.Context) error { return tidb.Ready(ctx, db) })),
 		TrustedProxies:  c.TrustedProxies,

@@ -69,13 +69,26 @@ func conditions(filter query.AuditFilter) (where []string, args []any) {
 func (a AuditLog) entries(ctx context.Context, where []string, args []any, limit int) ([]domain.AuditEntry, error) {
 	where = append(where, "(a.new_row IS NOT NULL OR a.commit_ts <= p.watermark)")
 	args = append([]any{projection.AuditName, projection.FirstGeneration}, args...)
-	rows, err := a.db.QueryContext(ctx, `
-		SELECT a.commit_ts, a.table_name, a.row_key, a.source, a.event_type, a.user_id, a.username, a.ip, a.seq, a.ddl_type,
-		       a.old_row, a.new_row, a.topic, a.kafka_partition, a.kafka_offset, a.kafka_at, a.projected_at
+	return readEntries(ctx, a.db, `
+		SELECT `+entryColumns+`
 		FROM projection_audit_entries a LEFT JOIN projection_checkpoints p
 		  ON p.projection = ? AND p.generation = ? AND p.topic = a.topic AND p.kafka_partition = a.kafka_partition
 		WHERE `+strings.Join(where, " AND ")+`
 		ORDER BY a.commit_ts DESC, a.table_name DESC, a.row_key DESC LIMIT ?`, append(args, limit)...)
+}
+
+// entryColumns are what readEntries reads of projection_audit_entries a.
+const entryColumns = `a.commit_ts, a.table_name, a.row_key, a.source, a.event_type, a.user_id, a.username, a.ip, a.seq, a.ddl_type,
+	a.old_row, a.new_row, a.topic, a.kafka_partition, a.kafka_offset, a.kafka_at, a.projected_at`
+
+// querier is a *sql.DB or a *sql.Tx.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func readEntries(ctx context.Context, from querier, query string, args ...any) ([]domain.AuditEntry, error) {
+	rows, err := from.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read audit entries: %w", err)
 	}
@@ -116,9 +129,13 @@ func scanEntry(rows *sql.Rows) (domain.AuditEntry, error) {
 
 // CompleteThrough implements query.AuditLog.
 func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
+	return a.completeThrough(ctx, a.db)
+}
+
+func (a AuditLog) completeThrough(ctx context.Context, from querier) (uint64, error) {
 	var least sql.Null[uint64]
 	var topics int
-	err := a.db.QueryRowContext(ctx, `
+	err := from.QueryRowContext(ctx, `
 		SELECT MIN(watermark), COUNT(DISTINCT topic) FROM projection_checkpoints
 		WHERE projection = ? AND generation = ? AND topic IN (?, ?)`,
 		projection.AuditName, projection.FirstGeneration, a.topics[0], a.topics[1]).Scan(&least, &topics)
@@ -136,6 +153,9 @@ func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
 // result is the same in whichever order the halves come, except for the
 // coordinates, which stay those of the first.
 func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) error {
+	if err := noteLate(ctx, tx, entries); err != nil {
+		return err
+	}
 	const columns = 17
 	now := time.Now().UTC()
 	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"

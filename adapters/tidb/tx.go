@@ -34,13 +34,20 @@ type txFunc func(ctx context.Context, tx *sql.Tx, inDoubt bool) error
 // inTx runs fn in a transaction and tries again after a conflict and after a
 // COMMIT of unknown outcome, the latter until ctx ends.
 func inTx(ctx context.Context, db *sql.DB, fn txFunc) error {
+	return inTxAt(ctx, db, sql.LevelDefault, fn)
+}
+
+// inTxAt is inTx at an isolation level. At LevelReadCommitted each statement
+// sees what was committed before it, so that a plain read after a lock is of
+// what the lock protects.
+func inTxAt(ctx context.Context, db *sql.DB, level sql.IsolationLevel, fn txFunc) error {
 	var (
 		inDoubt   bool
 		conflicts int
 		last      error
 	)
 	attempt := func() (struct{}, error) {
-		err := once(ctx, db, fn, inDoubt)
+		err := once(ctx, db, level, fn, inDoubt)
 		last = err
 		switch {
 		case err == nil || errors.Is(err, errSettled):
@@ -66,8 +73,8 @@ func inTx(ctx context.Context, db *sql.DB, fn txFunc) error {
 	return err
 }
 
-func once(ctx context.Context, db *sql.DB, fn txFunc, inDoubt bool) error {
-	tx, err := db.BeginTx(ctx, nil)
+func once(ctx context.Context, db *sql.DB, level sql.IsolationLevel, fn txFunc, inDoubt bool) error {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

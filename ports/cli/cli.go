@@ -22,6 +22,7 @@ type commands struct {
 	Changefeed changefeedCommand `cmd:"" help:"Look after TiCDC's changefeed."`
 	User       userCommands      `cmd:"" help:"Look after users."`
 	Hash       hashCommands      `cmd:"" help:"Look after the hashing of passwords."`
+	Audit      auditCommands     `cmd:"" help:"Look into the audit log."`
 	Key        keyCommands       `cmd:"" help:"Look after the keys that seal events."`
 	Message    messageCommands   `cmd:"" help:"Look at messages of the topics."`
 }

@@ -15,28 +15,28 @@ type (
 
 // Run implements the command.
 func (runCommand) Run(s session) error {
-	return s.withLog(true, func(config service.Config, log *slog.Logger) error {
+	return s.withLog(func(config service.Config, log *slog.Logger) error {
 		return config.Run(s.ctx, log, s.announce(log))
 	})
 }
 
 // Run implements the command.
 func (serveCommand) Run(s session) error {
-	return s.withLog(true, func(config service.Config, log *slog.Logger) error {
+	return s.withLog(func(config service.Config, log *slog.Logger) error {
 		return config.Serve(s.ctx, log, s.announce(log))
 	})
 }
 
 // Run implements the command.
 func (consumeCommand) Run(s session) error {
-	return s.withLog(false, func(config service.Config, log *slog.Logger) error {
+	return s.withLog(func(config service.Config, log *slog.Logger) error {
 		return config.Consume(s.ctx, log)
 	})
 }
 
-// withLog runs a command that logs to standard output.
-func (s session) withLog(needsKey bool, run func(service.Config, *slog.Logger) error) error {
-	config, err := service.ReadConfig(needsKey)
+// withLog runs a command that logs to standard output and needs the key file.
+func (s session) withLog(run func(service.Config, *slog.Logger) error) error {
+	config, err := service.ReadConfig(true)
 	if err != nil {
 		return err
 	}

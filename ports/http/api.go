@@ -42,6 +42,9 @@ type (
 	transactionShower interface {
 		Handle(ctx context.Context, commitTs uint64) ([]domain.AuditEntry, error)
 	}
+	findingsLister interface {
+		Handle(ctx context.Context, filter query.FindingFilter, before *query.FindingPosition, limit int) (query.FindingsPage, error)
+	}
 	healthChecker interface {
 		Handle(context.Context) query.Health
 	}
@@ -56,6 +59,7 @@ type Config struct {
 	EndSessions     sessionEnder
 	ListAudit       auditLister
 	ShowTransaction transactionShower
+	ListFindings    findingsLister
 	Health          healthChecker
 	// Ready reports whether this process can do its own job.
 	Ready query.Probe
@@ -112,6 +116,7 @@ func NewHandler(config Config) http.Handler {
 	registerSessions(api, config)
 	registerAudit(api, config)
 	registerTransaction(api, config)
+	registerFindings(api, config)
 	registerHealth(api, config)
 	registerDocs(router, api, config.Log)
 	return router

@@ -85,11 +85,9 @@ func registerAudit(api huma.API, config Config) {
 		if fault != nil {
 			return nil, huma.Error400BadRequest("validation failed", fault)
 		}
-		before, err := parseCursor(input.Cursor)
+		before, err := parseCursor[query.AuditPosition](input.Cursor)
 		if err != nil {
-			return nil, huma.Error400BadRequest("validation failed", &huma.ErrorDetail{
-				Message: "not one that this service gave", Location: "query.cursor",
-			})
+			return nil, badCursor()
 		}
 		page, err := config.ListAudit.Handle(ctx, filter, before, input.Limit)
 		if err != nil {

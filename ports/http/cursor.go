@@ -4,22 +4,23 @@ import (
 	"encoding/base64"
 	"encoding/json"
 
-	"helfy/app/query"
+	"github.com/danielgtaylor/huma/v2"
 )
 
-func formatCursor(position *query.AuditPosition) *string {
+// formatCursor writes a position, whose members must have a JSON form.
+func formatCursor[P any](position *P) *string {
 	if position == nil {
 		return nil
 	}
 	text, err := json.Marshal(position)
 	if err != nil {
-		panic(err) // a struct of numbers and strings has a JSON form
+		panic(err)
 	}
 	cursor := base64.RawURLEncoding.EncodeToString(text)
 	return &cursor
 }
 
-func parseCursor(cursor string) (*query.AuditPosition, error) {
+func parseCursor[P any](cursor string) (*P, error) {
 	if cursor == "" {
 		return nil, nil
 	}
@@ -27,9 +28,16 @@ func parseCursor(cursor string) (*query.AuditPosition, error) {
 	if err != nil {
 		return nil, err
 	}
-	var position query.AuditPosition
+	var position P
 	if err := json.Unmarshal(text, &position); err != nil {
 		return nil, err
 	}
 	return &position, nil
+}
+
+// badCursor is the answer to a cursor that cannot be read.
+func badCursor() error {
+	return huma.Error400BadRequest("validation failed", &huma.ErrorDetail{
+		Message: "not one that this service gave", Location: "query.cursor",
+	})
 }

@@ -12,11 +12,11 @@ func FuzzCursor(f *testing.F) {
 	f.Add("abc")
 	f.Add(*formatCursor(&query.AuditPosition{CommitTs: 1<<64 - 1, Table: "users", RowKey: "1"}))
 	f.Fuzz(func(t *testing.T, cursor string) {
-		position, err := parseCursor(cursor)
+		position, err := parseCursor[query.AuditPosition](cursor)
 		if err != nil || position == nil {
 			return
 		}
-		again, err := parseCursor(*formatCursor(position))
+		again, err := parseCursor[query.AuditPosition](*formatCursor(position))
 		if err != nil || *again != *position {
 			t.Errorf("%q: %+v became %+v, %v", cursor, position, again, err)
 		}

@@ -1,0 +1,124 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"helfy/app/projection"
+	"helfy/domain"
+)
+
+// noteLate lets verification begin anew if one of the entries, which are about
+// to be written, tells something new of commits that are verified: a message
+// that came after the watermark, or was a dead letter before. Repeats do not.
+//
+// Verification goes no further than the watermarks, so what is beyond that of
+// its partition cannot be late. tx holds the checkpoints of the partitions.
+func noteLate(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) error {
+	behind, err := behindWatermark(ctx, tx, entries)
+	if err != nil || len(behind) == 0 {
+		return err
+	}
+	// Held until tx ends: a verification that waits for it sees the entries.
+	at, err := lockVerification(ctx, tx)
+	if err != nil {
+		return err
+	}
+	var passed []domain.AuditEntry
+	for _, entry := range behind {
+		if entry.CommitTs <= at.through {
+			passed = append(passed, entry)
+		}
+	}
+	if len(passed) == 0 {
+		return nil
+	}
+	late, err := tellsMore(ctx, tx, passed)
+	if err != nil || !late {
+		return err
+	}
+	return moveVerification(ctx, tx, mark{pass: at.pass + 1, state: "{}"})
+}
+
+// behindWatermark returns the entries whose partition's watermark has passed
+// them.
+func behindWatermark(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) ([]domain.AuditEntry, error) {
+	args := []any{projection.AuditName, projection.FirstGeneration}
+	watermarks := map[partitionKey]uint64{}
+	for _, entry := range entries {
+		key := partitionKey{entry.Topic, entry.Partition}
+		if _, seen := watermarks[key]; !seen {
+			watermarks[key] = 0
+			args = append(args, entry.Topic, entry.Partition)
+		}
+	}
+	// FOR UPDATE reads what is committed now rather than tx's snapshot.
+	rows, err := tx.QueryContext(ctx, `
+		SELECT topic, kafka_partition, watermark FROM projection_checkpoints
+		WHERE projection = ? AND generation = ? AND (topic, kafka_partition) IN (`+tuples(len(watermarks), 2)+`) FOR UPDATE`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read watermarks: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key partitionKey
+		var watermark uint64
+		if err := rows.Scan(&key.topic, &key.partition, &watermark); err != nil {
+			return nil, fmt.Errorf("read watermark: %w", err)
+		}
+		watermarks[key] = watermark
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read watermarks: %w", err)
+	}
+	var behind []domain.AuditEntry
+	for _, entry := range entries {
+		if entry.CommitTs <= watermarks[partitionKey{entry.Topic, entry.Partition}] {
+			behind = append(behind, entry)
+		}
+	}
+	return behind, nil
+}
+
+// tellsMore reports whether one of the entries is not in the table, or has a
+// half that is missing there.
+func tellsMore(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) (bool, error) {
+	type identity struct {
+		commitTs      uint64
+		table, rowKey string
+	}
+	type halves struct{ before, after bool }
+	args := make([]any, 0, 3*len(entries))
+	for _, entry := range entries {
+		args = append(args, entry.CommitTs, entry.Table, entry.RowKey)
+	}
+	rows, err := tx.QueryContext(ctx, `
+		SELECT commit_ts, table_name, row_key, old_row IS NOT NULL, new_row IS NOT NULL FROM projection_audit_entries
+		WHERE (commit_ts, table_name, row_key) IN (`+tuples(len(entries), 3)+`) FOR UPDATE`, args...)
+	if err != nil {
+		return false, fmt.Errorf("look for late audit entries: %w", err)
+	}
+	defer rows.Close()
+	stored := map[identity]halves{}
+	for rows.Next() {
+		var id identity
+		var has halves
+		if err := rows.Scan(&id.commitTs, &id.table, &id.rowKey, &has.before, &has.after); err != nil {
+			return false, fmt.Errorf("look for a late audit entry: %w", err)
+		}
+		id.rowKey = strings.TrimRight(id.rowKey, " ") // which the table does not compare
+		stored[id] = has
+	}
+	if err := rows.Err(); err != nil {
+		return false, fmt.Errorf("look for late audit entries: %w", err)
+	}
+	for _, entry := range entries {
+		has, known := stored[identity{entry.CommitTs, entry.Table, strings.TrimRight(entry.RowKey, " ")}]
+		if !known || entry.Old != nil && !has.before || entry.New != nil && !has.after {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,165 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"helfy/app/findings"
+	"helfy/domain"
+)
+
+// chunkSize is about how many entries are verified in one transaction.
+const chunkSize = 2000
+
+// Verification implements findings.Store. It is safe for concurrent use, also
+// by several processes.
+type Verification struct {
+	db  *sql.DB
+	log AuditLog
+}
+
+var _ findings.Store = Verification{}
+
+// NewVerification returns the verification of a log in db.
+func NewVerification(db *sql.DB, log AuditLog) Verification { return Verification{db: db, log: log} }
+
+// mark is how far the log is verified.
+type mark struct {
+	pass    uint64
+	through uint64
+	state   string
+}
+
+// verifierState is what a verifier keeps besides the chains.
+type verifierState struct {
+	Announcements []domain.Announcement `json:"announcements,omitempty"`
+}
+
+// Advance implements findings.Store.
+func (v Verification) Advance(ctx context.Context, judge func(findings.Chunk) findings.Verdict) (findings.Progress, error) {
+	if behind, err := v.isBehind(ctx); err != nil || !behind {
+		return findings.Progress{}, err
+	}
+	var (
+		progress findings.Progress
+		moved    mark
+	)
+	// Whoever waited for the lock must see what its holder has written.
+	err := inTxAt(ctx, v.db, sql.LevelReadCommitted, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
+		at, err := lockVerification(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if inDoubt && moved.through != 0 && at.pass == moved.pass && at.through >= moved.through {
+			return errSettled
+		}
+		progress, moved, err = v.advance(ctx, tx, at, judge)
+		return err
+	})
+	if err != nil {
+		return findings.Progress{}, fmt.Errorf("verify the audit log: %w", err)
+	}
+	return progress, v.forget(ctx, moved.pass)
+}
+
+// isBehind looks without a lock whether there is something to verify.
+func (v Verification) isBehind(ctx context.Context) (bool, error) {
+	complete, err := v.log.CompleteThrough(ctx)
+	if err != nil {
+		return false, err
+	}
+	verified, err := v.log.VerifiedThrough(ctx)
+	return verified < complete, err
+}
+
+// advance verifies what follows the mark, and moves it.
+func (v Verification) advance(
+	ctx context.Context, tx *sql.Tx, at mark, judge func(findings.Chunk) findings.Verdict,
+) (progress findings.Progress, moved mark, err error) {
+	// Read before the entries: what it promises is there.
+	complete, err := v.log.completeThrough(ctx, tx)
+	if err != nil || complete <= at.through {
+		return progress, at, err
+	}
+	var chunk findings.Chunk
+	moved = mark{pass: at.pass}
+	if chunk.Entries, moved.through, err = nextEntries(ctx, tx, at.through, complete); err != nil {
+		return progress, at, err
+	}
+	var state verifierState
+	if err := json.Unmarshal([]byte(at.state), &state); err != nil {
+		return progress, at, fmt.Errorf("read the verifier's state: %w", err)
+	}
+	chunk.Announcements = state.Announcements
+	if chunk.Chains, err = loadChains(ctx, tx, at.pass, chunk.Entries); err != nil {
+		return progress, at, err
+	}
+	verdict := judge(chunk)
+	if progress.New, err = replaceFindings(ctx, tx, at.through, moved.through, verdict.Findings); err != nil {
+		return progress, at, err
+	}
+	if err := saveChains(ctx, tx, at.pass, chunk.Chains, verdict.Chains); err != nil {
+		return progress, at, err
+	}
+	text, err := json.Marshal(verifierState{Announcements: verdict.Announcements})
+	if err != nil {
+		return progress, at, fmt.Errorf("write the verifier's state: %w", err)
+	}
+	moved.state = string(text)
+	progress.More = moved.through < complete
+	return progress, moved, moveVerification(ctx, tx, moved)
+}
+
+// nextEntries reads entries beyond a TSO, up to another one. They end with
+// the last of a commit; through is how far they go.
+func nextEntries(ctx context.Context, tx *sql.Tx, after, complete uint64) (entries []domain.AuditEntry, through uint64, err error) {
+	read := func(where string, args ...any) ([]domain.AuditEntry, error) {
+		return readEntries(ctx, tx, "SELECT "+entryColumns+" FROM projection_audit_entries a WHERE "+where, args...)
+	}
+	entries, err = read("a.commit_ts > ? AND a.commit_ts <= ? ORDER BY a.commit_ts, a.table_name, a.row_key LIMIT ?", after, complete, chunkSize+1)
+	if err != nil || len(entries) <= chunkSize {
+		return entries, complete, err
+	}
+	last := entries[chunkSize].CommitTs
+	whole := chunkSize
+	for whole > 0 && entries[whole-1].CommitTs == last {
+		whole--
+	}
+	if whole > 0 {
+		return entries[:whole], entries[whole-1].CommitTs, nil
+	}
+	entries, err = read("a.commit_ts = ? ORDER BY a.table_name, a.row_key", last)
+	return entries, last, err
+}
+
+// lockVerification holds the mark and returns it.
+func lockVerification(ctx context.Context, tx *sql.Tx) (at mark, err error) {
+	err = tx.QueryRowContext(ctx,
+		"SELECT pass, verified_through, state FROM projection_audit_verification WHERE id = 1 FOR UPDATE").
+		Scan(&at.pass, &at.through, &at.state)
+	if err != nil {
+		return at, fmt.Errorf("lock projection_audit_verification: %w", err)
+	}
+	return at, nil
+}
+
+func moveVerification(ctx context.Context, tx *sql.Tx, to mark) error {
+	_, err := tx.ExecContext(ctx,
+		"UPDATE projection_audit_verification SET pass = ?, verified_through = ?, state = ? WHERE id = 1",
+		to.pass, to.through, to.state)
+	if err != nil {
+		return fmt.Errorf("move projection_audit_verification: %w", err)
+	}
+	return nil
+}
+
+// VerifiedThrough returns the TSO up to which the log is verified.
+func (a AuditLog) VerifiedThrough(ctx context.Context) (through uint64, err error) {
+	err = a.db.QueryRowContext(ctx, "SELECT verified_through FROM projection_audit_verification WHERE id = 1").Scan(&through)
+	if err != nil {
+		return 0, fmt.Errorf("read projection_audit_verification: %w", err)
+	}
+	return through, nil
+}

@@ -1,0 +1,76 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"helfy/adapters/tidb"
+	"helfy/app/query"
+	"helfy/domain"
+)
+
+// Findings calls visit for each finding, the newest commit first, until it
+// returns an error. It returns the TSO up to which the log is verified.
+func (c Config) Findings(ctx context.Context, visit func(query.Finding) error) (through uint64, err error) {
+	db, err := tidb.Open(c.tidb())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	list := query.ListFindings{Findings: c.auditLog(db)}
+	var before *query.FindingPosition
+	for {
+		page, err := list.Handle(ctx, query.FindingFilter{}, before, query.MaxAuditPage)
+		if err != nil {
+			return 0, err
+		}
+		if before == nil {
+			through = page.VerifiedThrough
+		}
+		for _, found := range page.Findings {
+			if err := visit(found); err != nil {
+				return 0, err
+			}
+		}
+		if before = page.Next; before == nil {
+			return through, nil
+		}
+	}
+}
+
+// countTimeout bounds how long a scrape waits for the findings.
+const countTimeout = 2 * time.Second
+
+// findingsGauge tells at each scrape how many findings there are. When the
+// database does not answer, it tells nothing.
+type findingsGauge struct {
+	audit tidb.AuditLog
+	log   *slog.Logger
+	count *prometheus.Desc
+}
+
+func newFindingsGauge(audit tidb.AuditLog, log *slog.Logger) findingsGauge {
+	return findingsGauge{audit: audit, log: log, count: prometheus.NewDesc("helfy_audit_findings",
+		"Findings in the audit log by kind, the same for every process.", []string{"kind"}, nil)}
+}
+
+// Describe implements prometheus.Collector.
+func (g findingsGauge) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- g.count }
+
+// Collect implements prometheus.Collector.
+func (g findingsGauge) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
+	defer cancel()
+	counts, err := g.audit.CountFindings(ctx)
+	if err != nil {
+		g.log.Warn("cannot tell the number of findings", "error", err)
+		return
+	}
+	for _, kind := range domain.FindingKinds {
+		metrics <- prometheus.MustNewConstMetric(g.count, prometheus.GaugeValue, float64(counts[kind]), string(kind))
+	}
+}
