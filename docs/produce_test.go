@@ -66,7 +66,10 @@ func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
 	id := c.session(first)
 	c.call(http.MethodDelete, "/api/sessions/"+id, second, "", http.StatusNoContent)
 	c.call(http.MethodPost, "/api/logout", second, "", http.StatusNoContent)
+	reader := c.login("alice", "alice", http.StatusOK)
+	c.call(http.MethodGet, "/api/audit?user=alice", reader, "", http.StatusOK)
 	c.bare = true
+	c.call(http.MethodGet, "/api/audit", reader, "", http.StatusOK)
 	c.login("alice", "wrong", http.StatusUnauthorized)
 	c.call(http.MethodPost, "/api/logout", c.login("alice", "alice", http.StatusOK), "", http.StatusNoContent)
 	c.call(http.MethodDelete, "/api/sessions/"+c.session(c.login("alice", "alice", http.StatusOK)),

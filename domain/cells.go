@@ -82,9 +82,6 @@ func (e AuditEntry) Event() (Event, error) {
 
 // ChainOf returns the chain of an entry of source SourceEvent.
 func ChainOf(entry AuditEntry) (Chain, error) {
-	if entry.UserID != 0 {
-		return Chain{AggregateUser, entry.UserID.String()}, nil
-	}
 	row, err := readCells(entry.New)
 	return Chain{row["aggregatetype"].text, row["aggregateid"].text}, err
 }

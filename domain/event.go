@@ -23,6 +23,8 @@ const (
 	// SessionForged tells of a session that the service did not write.
 	SessionForged EventType = "SESSION_FORGED"
 	UserCreated   EventType = "USER_CREATED"
+	// AuditRead tells who has read the audit trail.
+	AuditRead EventType = "AUDIT_READ"
 	// SchemaChangeAnnounced comes before a migration, SchemaChangeDone after
 	// it.
 	SchemaChangeAnnounced EventType = "SCHEMA_CHANGE_ANNOUNCED"

@@ -134,11 +134,14 @@ func (c Config) newHandler(
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
 	sessions := tidb.NewSessions(db)
 	return httpport.NewHandler(httpport.Config{
-		Login:           newCountedLogins(c.login(users, hasher, keyring, log), metrics),
-		Authenticate:    query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now, Idle: c.SessionIdle},
-		ReportForgery:   command.ReportForgeryHandler{Sessions: users, Keyring: keyring, Now: time.Now},
-		ListSessions:    query.ListSessions{Sessions: sessions, Now: time.Now},
-		EndSessions:     command.EndSessionsHandler{Users: users, Now: time.Now},
+		Login:         newCountedLogins(c.login(users, hasher, keyring, log), metrics),
+		Authenticate:  query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now, Idle: c.SessionIdle},
+		ReportForgery: command.ReportForgeryHandler{Sessions: users, Keyring: keyring, Now: time.Now},
+		ListSessions:  query.ListSessions{Sessions: sessions, Now: time.Now},
+		EndSessions:   command.EndSessionsHandler{Users: users, Now: time.Now},
+		RecordRead: command.RecordReadHandler{
+			Chains: tidb.NewChains(db), Keyring: keyring, Now: time.Now, Recent: &command.RecentReadings{},
+		},
 		ShowTransaction: query.ShowTransaction{Log: audit},
 		ListAudit:       query.ListAudit{Log: audit, Gaps: gaps},
 		ListFindings:    query.ListFindings{Findings: audit},

@@ -51,6 +51,8 @@ func conditions(filter query.AuditFilter) (where []string, args []any) {
 			where, args = append(where, condition), append(args, arg)
 		}
 	}
+	// In a form that no index serves: it must not be chosen for this.
+	add(!filter.Reads && filter.EventType == "", "NOT a.event_type <=> ?", domain.AuditRead)
 	add(filter.UserID != 0, "a.user_id = ?", filter.UserID)
 	add(filter.Username != "", "a.username = ?", filter.Username)
 	add(filter.EventType != "", "a.event_type = ?", filter.EventType)

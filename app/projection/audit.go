@@ -147,7 +147,8 @@ func describeEvent(entry *domain.AuditEntry, change *canaljson.Change) error {
 	entry.Source = domain.SourceEvent
 	entry.EventType = domain.EventType(row.bounded("type", maxEventType, row.text("type")))
 	entry.Seq = row.unsigned("seq")
-	if row.text("aggregatetype") == domain.AggregateUser {
+	switch row.text("aggregatetype") {
+	case domain.AggregateUser, domain.AggregateReader:
 		entry.UserID = domain.UserID(row.integer("aggregateid"))
 	}
 	var payload struct {

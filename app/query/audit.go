@@ -18,7 +18,8 @@ type AuditPosition struct {
 	RowKey   string `json:"k"`
 }
 
-// AuditFilter chooses entries; its zero value chooses all.
+// AuditFilter chooses entries; its zero value chooses all but those that tell
+// who has read the log.
 type AuditFilter struct {
 	UserID    domain.UserID
 	Username  string // exactly
@@ -29,6 +30,9 @@ type AuditFilter struct {
 	IP        string
 	// From and To bound the commit's time: from From, before To.
 	From, To time.Time
+	// Reads also chooses the events of type domain.AuditRead, which are left
+	// out unless EventType asks for them.
+	Reads bool
 }
 
 // AuditPage is a part of the audit log, newest entry first.

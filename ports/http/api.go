@@ -36,6 +36,9 @@ type (
 	sessionEnder interface {
 		Handle(context.Context, command.EndSessions) error
 	}
+	readRecorder interface {
+		Handle(context.Context, command.RecordRead) error
+	}
 	auditLister interface {
 		Handle(ctx context.Context, filter query.AuditFilter, before *query.AuditPosition, limit int) (query.AuditPage, error)
 	}
@@ -57,6 +60,7 @@ type Config struct {
 	ReportForgery   forgeryReporter
 	ListSessions    sessionLister
 	EndSessions     sessionEnder
+	RecordRead      readRecorder
 	ListAudit       auditLister
 	ShowTransaction transactionShower
 	ListFindings    findingsLister

@@ -26,6 +26,7 @@ type auditInput struct {
 	From      time.Time     `query:"from" doc:"Committed at or after, RFC 3339"`
 	To        time.Time     `query:"to" doc:"Committed before, RFC 3339"`
 	IP        string        `query:"ip" format:"ip" doc:"Client's address"`
+	Reads     bool          `query:"reads" doc:"Also the events of who has read the log, which are left out unless eventType asks for AUDIT_READ"`
 }
 
 // filter returns what the query asks for, or what is wrong with it.
@@ -41,7 +42,7 @@ func (i auditInput) filter() (query.AuditFilter, *huma.ErrorDetail) {
 	}
 	return query.AuditFilter{
 		UserID: domain.UserID(i.UserID), Username: i.User, EventType: domain.EventType(i.EventType),
-		Operation: i.Operation, Table: i.Table, Source: i.Source, IP: i.IP, From: i.From, To: i.To,
+		Operation: i.Operation, Table: i.Table, Source: i.Source, IP: i.IP, From: i.From, To: i.To, Reads: i.Reads,
 	}, nil
 }
 
@@ -78,7 +79,8 @@ func registerAudit(api huma.API, config Config) {
 		OperationID: "list-audit", Method: http.MethodGet, Path: "/api/audit", Summary: "Read the audit log",
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, input *auditInput) (*auditOutput, error) {
-		if _, err := input.requireAdmin(ctx, config); err != nil {
+		reader, err := input.requireAdmin(ctx, config)
+		if err != nil {
 			return nil, err
 		}
 		filter, fault := input.filter()
@@ -88,6 +90,9 @@ func registerAudit(api huma.API, config Config) {
 		before, err := parseCursor[query.AuditPosition](input.Cursor)
 		if err != nil {
 			return nil, badCursor()
+		}
+		if err := recordReading(ctx, config, reader, "GET /api/audit", input.recorded()); err != nil {
+			return nil, err
 		}
 		page, err := config.ListAudit.Handle(ctx, filter, before, input.Limit)
 		if err != nil {

@@ -54,12 +54,18 @@ func registerTransaction(api huma.API, config Config) {
 		Summary: "Read all entries of one commit, and how long each step took",
 		Errors:  []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, input *transactionInput) (*transactionOutput, error) {
-		if _, err := input.requireAdmin(ctx, config); err != nil {
+		reader, err := input.requireAdmin(ctx, config)
+		if err != nil {
 			return nil, err
 		}
 		commitTs, err := strconv.ParseUint(input.CommitTs, 10, 64)
 		if err != nil {
 			return nil, huma.Error400BadRequest("validation failed", &huma.ErrorDetail{Message: "not a TSO", Location: "path.commitTs"})
+		}
+		err = recordReading(ctx, config, reader, "GET /api/audit/transactions/{commitTs}",
+			map[string]string{"commitTs": strconv.FormatUint(commitTs, 10)})
+		if err != nil {
+			return nil, err
 		}
 		entries, err := config.ShowTransaction.Handle(ctx, commitTs)
 		if errors.Is(err, query.ErrNoTransaction) {
