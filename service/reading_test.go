@@ -78,6 +78,7 @@ func TestAReadingIsOneEventPerReaderFilterAndMinute(t *testing.T) {
 		t.Fatal(err)
 	}
 	call(t, client, http.MethodGet, "/api/audit/transactions/0012345", admin, http.StatusNotFound)
+	call(t, client, http.MethodGet, "/api/audit/findings?limit=1&userId=1&kind=bad-mac", admin, http.StatusOK)
 	stop()
 	client, _ = stack.Run(t, config)
 	if _, err := client.Audit(t.Context(), admin, ""); err != nil {
@@ -89,6 +90,7 @@ func TestAReadingIsOneEventPerReaderFilterAndMinute(t *testing.T) {
 		`{"userId":1,"username":"admin","route":"GET /api/audit","filter":{"to":"2026-01-01T00:00:00Z","user":"admin"}}`,
 		`{"userId":2,"username":"root","route":"GET /api/audit","filter":{}}`,
 		`{"userId":1,"username":"admin","route":"GET /api/audit/transactions/{commitTs}","filter":{"commitTs":"12345"}}`,
+		`{"userId":1,"username":"admin","route":"GET /api/audit/findings","filter":{"kind":"bad-mac","userId":"1"}}`,
 	)
 	requireUnbrokenChains(t, config)
 }
@@ -171,7 +173,7 @@ func TestWhatCannotBeRecordedIsNotRead(t *testing.T) {
 	client := stack.Serve(t, config)
 	token := login(t, client, "admin")
 	exec(t, config, "RENAME TABLE event_chains TO hidden")
-	for _, path := range []string{"/api/audit", "/api/audit/transactions/12345"} {
+	for _, path := range []string{"/api/audit", "/api/audit/transactions/12345", "/api/audit/findings"} {
 		var problem struct {
 			Entries any
 			Detail  string
@@ -194,7 +196,7 @@ func TestWhatIsRefusedIsNoReading(t *testing.T) {
 	stack.AddUser(t, config, "user", domain.RoleUser)
 	client := stack.Serve(t, config)
 	admin, user := login(t, client, "admin"), login(t, client, "user")
-	for _, path := range []string{"/api/audit", "/api/audit/transactions/12345"} {
+	for _, path := range []string{"/api/audit", "/api/audit/transactions/12345", "/api/audit/findings"} {
 		call(t, client, http.MethodGet, path, "", http.StatusUnauthorized)
 		call(t, client, http.MethodGet, path, user, http.StatusForbidden)
 	}

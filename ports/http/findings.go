@@ -50,12 +50,16 @@ func registerFindings(api huma.API, config Config) {
 		Summary: "Read what is wrong with the audit log",
 		Errors:  []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, input *findingsInput) (*findingsOutput, error) {
-		if _, err := input.requireAdmin(ctx, config); err != nil {
+		reader, err := input.requireAdmin(ctx, config)
+		if err != nil {
 			return nil, err
 		}
 		before, err := parseCursor[query.FindingPosition](input.Cursor)
 		if err != nil {
 			return nil, badCursor()
+		}
+		if err := recordReading(ctx, config, reader, "GET /api/audit/findings", input.recorded()); err != nil {
+			return nil, err
 		}
 		filter := query.FindingFilter{Kind: input.Kind, UserID: domain.UserID(input.UserID)}
 		page, err := config.ListFindings.Handle(ctx, filter, before, input.Limit)

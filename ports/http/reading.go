@@ -12,7 +12,7 @@ import (
 
 // recordReading records that an administrator is about to read of the audit
 // trail. The error is an answer of 503: nothing must be read then.
-func recordReading(ctx context.Context, config Config, reader query.SignedIn, route string, filter map[string]string) error {
+func recordReading(ctx context.Context, config Config, reader query.SignedIn, route string, filter parameters) error {
 	origin := originOf(ctx)
 	origin.SessionID = reader.SessionID
 	err := config.RecordRead.Handle(ctx, command.RecordRead{
@@ -25,31 +25,49 @@ func recordReading(ctx context.Context, config Config, reader query.SignedIn, ro
 	return nil
 }
 
-// recorded returns the parameters that were set, without those that turn the
-// pages.
-func (i auditInput) recorded() map[string]string {
-	set := map[string]string{}
-	add := func(name, value string) {
-		if value != "" {
-			set[name] = value
-		}
+// parameters are those of a request that were set.
+type parameters map[string]string
+
+func (p parameters) add(name, value string) {
+	if value != "" {
+		p[name] = value
 	}
-	add("user", i.User)
-	if i.UserID != 0 {
-		add("userId", strconv.FormatInt(i.UserID, 10))
+}
+
+func (p parameters) addID(name string, id int64) {
+	if id != 0 {
+		p[name] = strconv.FormatInt(id, 10)
 	}
-	add("eventType", i.EventType)
-	add("operation", i.Operation)
-	add("table", i.Table)
-	add("source", string(i.Source))
-	add("ip", i.IP)
-	for name, at := range map[string]time.Time{"from": i.From, "to": i.To} {
-		if !at.IsZero() {
-			add(name, at.UTC().Format(time.RFC3339Nano))
-		}
+}
+
+func (p parameters) addTime(name string, at time.Time) {
+	if !at.IsZero() {
+		p[name] = at.UTC().Format(time.RFC3339Nano)
 	}
+}
+
+// recorded returns what was asked for, without what turns the pages.
+func (i auditInput) recorded() parameters {
+	set := parameters{}
+	set.add("user", i.User)
+	set.addID("userId", i.UserID)
+	set.add("eventType", i.EventType)
+	set.add("operation", i.Operation)
+	set.add("table", i.Table)
+	set.add("source", string(i.Source))
+	set.add("ip", i.IP)
+	set.addTime("from", i.From)
+	set.addTime("to", i.To)
 	if i.Reads {
-		add("reads", "true")
+		set.add("reads", "true")
 	}
+	return set
+}
+
+// recorded returns what was asked for, without what turns the pages.
+func (i findingsInput) recorded() parameters {
+	set := parameters{}
+	set.add("kind", string(i.Kind))
+	set.addID("userId", i.UserID)
 	return set
 }

@@ -63,7 +63,7 @@ func registerTransaction(api huma.API, config Config) {
 			return nil, huma.Error400BadRequest("validation failed", &huma.ErrorDetail{Message: "not a TSO", Location: "path.commitTs"})
 		}
 		err = recordReading(ctx, config, reader, "GET /api/audit/transactions/{commitTs}",
-			map[string]string{"commitTs": strconv.FormatUint(commitTs, 10)})
+			parameters{"commitTs": strconv.FormatUint(commitTs, 10)})
 		if err != nil {
 			return nil, err
 		}
