@@ -151,11 +151,6 @@ func (a *Attempts) Clear() (cleared bool) {
 // UnderWay reports whether the try has reserved and not ended.
 func (a *Attempts) UnderWay(id string) bool { return a.find(id) >= 0 }
 
-// Empty reports whether there is nothing to remember.
-func (a *Attempts) Empty() bool {
-	return a.Failures == 0 && a.Locks == 0 && a.LockedUntil.IsZero() && len(a.Reservations) == 0
-}
-
 func (a *Attempts) find(id string) int {
 	return slices.IndexFunc(a.Reservations, func(r Reservation) bool { return r.ID == id })
 }

@@ -1,6 +1,6 @@
 -- +goose Up
--- A row is there while there is something to remember. touched_at is when it
--- was last written; rows of the first version have none and stay.
+-- touched_at is when a row was last written; rows of the first version have
+-- none and stay.
 ALTER TABLE login_attempts
     MODIFY COLUMN subject VARCHAR(64) NOT NULL
         COMMENT 'user:ID, user:ID@NETWORK for a known network, or unknown:BUCKET for a name that nobody has',

@@ -11,7 +11,9 @@ import (
 func TestAllFaultsOfAConfigurationAreReportedAtOnce(t *testing.T) {
 	for variable, value := range map[string]string{
 		"PORT": "99999", "METRICS_ADDRESS": "localhost", "TIDB_PORT": "none", "TIDB_SSL": "perhaps", "KAFKA_BROKERS": "localhost", "TICDC_URL": "ftp://x",
-		"SESSION_TTL": "-1s", "SHUTDOWN_GRACE": "-1s", "LOGIN_HASH_CONCURRENCY": "0", "TRUSTED_PROXIES": "10.0.0.1", "LOG_LEVEL": "loud",
+		"SESSION_TTL": "-1s", "SHUTDOWN_GRACE": "-1s", "LOGIN_HASH_CONCURRENCY": "0",
+		"LOGIN_HASH_MEMORY_KIB": "7", "LOGIN_MAX_FAILURES": "-1", "LOGIN_FAILURE_WINDOW": "0s", "LOGIN_LOCK_TIME": "0s", "LOGIN_LOCK_MAX": "25h",
+		"LOGIN_RATE_PER_IP": "-1", "LOGIN_RATE_PER_NAME": "x", "LOGIN_FLOOD_THRESHOLD": "-1", "TRUSTED_PROXIES": "10.0.0.1", "LOG_LEVEL": "loud",
 	} {
 		t.Setenv(variable, value)
 	}
@@ -26,7 +28,8 @@ func TestAllFaultsOfAConfigurationAreReportedAtOnce(t *testing.T) {
 	}
 	slices.Sort(named)
 	want := []string{
-		"HELFY_KEY_FILE", "KAFKA_BROKERS", "LOGIN_HASH_CONCURRENCY", "LOG_LEVEL", "METRICS_ADDRESS", "PORT", "SESSION_TTL", "SHUTDOWN_GRACE",
+		"HELFY_KEY_FILE", "KAFKA_BROKERS", "LOGIN_FAILURE_WINDOW", "LOGIN_FLOOD_THRESHOLD",
+		"LOGIN_HASH_CONCURRENCY", "LOGIN_HASH_MEMORY_KIB", "LOGIN_LOCK_MAX", "LOGIN_LOCK_TIME", "LOGIN_MAX_FAILURES", "LOGIN_RATE_PER_IP", "LOGIN_RATE_PER_NAME", "LOG_LEVEL", "METRICS_ADDRESS", "PORT", "SESSION_TTL", "SHUTDOWN_GRACE",
 		"TICDC_URL", "TIDB_PORT", "TIDB_SSL", "TRUSTED_PROXIES",
 	}
 	if !slices.Equal(named, want) {

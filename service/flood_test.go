@@ -107,13 +107,14 @@ func TestEachMinuteOfAFloodHasItsEvent(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	wall := &clock{}
 	startOfMinute(wall)
+	first := domain.FloodMinute(wall.now())
 	logins, _ := newLogins(t, config, wall)
 	for minute := range 3 {
 		flood(t, logins, "admin", 3+minute)
 		wall.by += time.Minute
 	}
 	recorder := recorderOf(t, config)
-	recorder.Now = func() time.Time { return time.Now().Add(-4 * time.Minute) } // the first minute alone is over
+	recorder.Now = func() time.Time { return first.Add(90 * time.Second) } // the first minute alone is over
 	for range 2 {
 		if err := recorder.Handle(t.Context()); err != nil {
 			t.Fatal(err)

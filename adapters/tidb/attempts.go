@@ -62,14 +62,10 @@ func scanAttempts(row interface{ Scan(...any) error }) (subject string, a domain
 // never stands for a time that there is none of, in a column that has one.
 var never = time.Unix(0, 0).UTC()
 
-// saveAttempts writes what is to be remembered of a subject's tries.
+// saveAttempts writes what is to be remembered of a subject's tries. That takes
+// the same time for every kind of try, also if there is nothing: the table's TTL
+// removes rows that are not written any more.
 func saveAttempts(ctx context.Context, tx *sql.Tx, subject string, a domain.Attempts) error {
-	if a.Empty() {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM login_attempts WHERE subject = ?", subject); err != nil {
-			return fmt.Errorf("forget tries: %w", err)
-		}
-		return nil
-	}
 	first, last := a.FirstFailedAt, a.LastFailedAt
 	if first.Before(never) {
 		first = never
@@ -83,7 +79,7 @@ func saveAttempts(ctx context.Context, tx *sql.Tx, subject string, a domain.Atte
 	}
 	_, err = tx.ExecContext(ctx,
 		"REPLACE INTO login_attempts ("+attemptColumns+", touched_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		subject, a.Failures, first, last, a.Locks, nullTime(a.LockedUntil), reservations, time.Now().UTC())
+		subject, a.Failures, first, last, a.Locks, nullTime(a.LockedUntil), string(reservations), time.Now().UTC())
 	if err != nil {
 		return fmt.Errorf("write tries: %w", err)
 	}

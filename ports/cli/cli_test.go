@@ -172,3 +172,21 @@ func TestUserCreateRefusesWhatItMust(t *testing.T) {
 		})
 	}
 }
+
+func TestCalibrationPrintsWhatToSet(t *testing.T) {
+	code, stdout, stderr := run(t, "", "hash", "calibrate", "--target", "1ms")
+	want := "LOGIN_HASH_MEMORY_KIB=19456\nLOGIN_HASH_TIME=2\nLOGIN_HASH_THREADS=1\n"
+	if code != 0 || stdout != want || !strings.Contains(stderr, "OWASP") || !strings.Contains(stderr, "m=19456,t=2,p=1 takes") {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	code, stdout, _ = run(t, "", "hash", "calibrate", "--target", "1ms", "--json")
+	var answer map[string]float64
+	if err := json.Unmarshal([]byte(stdout), &answer); err != nil || code != 0 || answer["LOGIN_HASH_TIME"] != 2 || answer["tookSeconds"] <= 0 {
+		t.Errorf("exit code %d, %s, %v", code, stdout, err)
+	}
+	for _, args := range [][]string{{"--target", "0s"}, {"--target", "2m"}, {"--target", "soon"}, {"--max-memory", "18"}, {"--max-memory", "1025"}} {
+		if code, _, stderr := run(t, "", append([]string{"hash", "calibrate"}, args...)...); code == 0 || stderr == "" {
+			t.Errorf("%v: exit code %d, %q", args, code, stderr)
+		}
+	}
+}
