@@ -77,16 +77,15 @@ type routeCaller struct {
 	answer  func(method string, access access, status int) int
 }
 
-// refusedWith answers for a caller whose session does not count.
-func refusedWith(refusal int) func(string, access, int) int {
-	return func(_ string, access access, status int) int {
-		if access == everyone {
-			return status
-		}
-		return refusal
+// refused answers a caller whose session does not count.
+func refused(_ string, access access, status int) int {
+	if access == everyone {
+		return status
 	}
+	return http.StatusUnauthorized
 }
 
+// welcome answers a caller who may call every route.
 func welcome(_ string, _ access, status int) int { return status }
 
 func TestEveryRouteKnowsItsCallers(t *testing.T) {
@@ -100,7 +99,7 @@ func TestEveryRouteKnowsItsCallers(t *testing.T) {
 	callers := map[string]routeCaller{
 		"no token": {
 			func(*testing.T, string) map[string]string { return nil },
-			domain.RoleAdmin, refusedWith(http.StatusUnauthorized),
+			domain.RoleAdmin, refused,
 		},
 		"malformed": {
 			func(t *testing.T, name string) map[string]string {
@@ -108,7 +107,7 @@ func TestEveryRouteKnowsItsCallers(t *testing.T) {
 				headers["Authorization"] = "Token " + uuid.NewString()
 				return headers
 			},
-			domain.RoleAdmin, refusedWith(http.StatusUnauthorized),
+			domain.RoleAdmin, refused,
 		},
 		"expired": {
 			func(t *testing.T, name string) map[string]string {
@@ -116,7 +115,7 @@ func TestEveryRouteKnowsItsCallers(t *testing.T) {
 				stack.Pause(t, 2*brief.SessionTTL)
 				return bearer(token)
 			},
-			domain.RoleAdmin, refusedWith(http.StatusUnauthorized),
+			domain.RoleAdmin, refused,
 		},
 		"revoked": {
 			func(t *testing.T, name string) map[string]string {
@@ -124,7 +123,7 @@ func TestEveryRouteKnowsItsCallers(t *testing.T) {
 				call(t, client, http.MethodPost, "/api/logout", token, http.StatusNoContent)
 				return bearer(token)
 			},
-			domain.RoleAdmin, refusedWith(http.StatusUnauthorized),
+			domain.RoleAdmin, refused,
 		},
 		"disabled": {
 			func(t *testing.T, name string) map[string]string {
@@ -132,7 +131,7 @@ func TestEveryRouteKnowsItsCallers(t *testing.T) {
 				exec(t, config, "UPDATE users SET status = 'disabled' WHERE username = '"+name+"'")
 				return bearer(token)
 			},
-			domain.RoleAdmin, refusedWith(http.StatusUnauthorized),
+			domain.RoleAdmin, refused,
 		},
 		"user": {
 			func(t *testing.T, name string) map[string]string { return bearer(login(t, client, name)) },
