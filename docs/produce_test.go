@@ -13,6 +13,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"helfy/app/command"
 	"helfy/canaljson"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -76,6 +77,7 @@ func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
 		c.login("alice", "alice", http.StatusOK), "", http.StatusNoContent)
 	endByThemselves(t, config, c)
 	lockAndFlood(t, config)
+	manage(t, config, c)
 	var count int
 	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&count); err != nil {
 		t.Fatal(err)
@@ -114,7 +116,7 @@ func lockAndFlood(t *testing.T, config service.Config) {
 		c.login(name, "wrong", http.StatusUnauthorized)
 		c.login(name, "wrong", http.StatusUnauthorized)
 	}
-	if err := config.UnlockUser(t.Context(), "here"); err != nil {
+	if err := config.ChangeUser(t.Context(), "here", command.ChangeUser{Unlock: true}); err != nil {
 		t.Fatal(err)
 	}
 	db := stack.DB(t, config)
@@ -159,6 +161,43 @@ func endByThemselves(t *testing.T, config service.Config, c caller) {
 			t.Fatal(err)
 		}
 		c.call(http.MethodGet, "/api/me", token, "", http.StatusUnauthorized)
+	}
+}
+
+// manage changes users in every way, with all that becomes metadata and by
+// somebody at the terminal.
+func manage(t *testing.T, config service.Config, c caller) {
+	t.Helper()
+	const first, second = "orchard lantern violet 93", "Zwiebelkuchen unter 12 Sternen"
+	for _, c.bare = range []bool{false, true} {
+		admin := c.login("alice", "alice", http.StatusOK)
+		c.call(http.MethodPost, "/api/users", admin, `{"username":"managed","password":"`+first+`"}`, http.StatusCreated)
+		var list struct{ Users []struct{ ID int } }
+		if err := json.Unmarshal(c.call(http.MethodGet, "/api/users?user=managed", admin, "", http.StatusOK), &list); err != nil {
+			t.Fatal(err)
+		}
+		path := fmt.Sprintf("/api/users/%d", list.Users[0].ID)
+		change := func(body string) { c.call(http.MethodPatch, path, admin, body, http.StatusOK) }
+		change(`{"role":"admin"}`)
+		change(`{"status":"disabled"}`)
+		change(`{"status":"active"}`)
+		c.login("managed", first, http.StatusOK)
+		change(`{"status":"disabled"}`)
+		change(`{"status":"active"}`)
+		c.call(http.MethodPost, path+"/password", admin, `{"newPassword":"`+second+`"}`, http.StatusNoContent)
+		token := c.login("managed", second, http.StatusOK)
+		c.call(http.MethodPost, "/api/password", token,
+			`{"oldPassword":"`+second+`","newPassword":"`+first+`"}`, http.StatusNoContent)
+		c.login("managed", "wrong", http.StatusUnauthorized)
+		change(`{"locked":false}`)
+		c.login("managed", first, http.StatusOK)
+		c.call(http.MethodPost, path+"/password", admin, `{"newPassword":"`+second+`"}`, http.StatusNoContent)
+		change(`{"username":"renamed"}`)
+		c.call(http.MethodDelete, path, admin, "", http.StatusNoContent)
+	}
+	stack.AddUser(t, config, "managed", domain.RoleUser)
+	if err := config.DeleteUser(t.Context(), "managed"); err != nil {
+		t.Fatal(err)
 	}
 }
 

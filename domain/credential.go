@@ -22,11 +22,6 @@ const credentialLabel = "helfy-credential-v1"
 // what was sealed without it stays genuine.
 const mustChangePassword = "must-change-password"
 
-// NewCredential seals a password hash for the user.
-func NewCredential(keyring *Keyring, user UserID, passwordHash string, seq uint64) Credential {
-	return Credential{UserID: user, PasswordHash: passwordHash, Seq: seq}.seal(keyring)
-}
-
 func (c Credential) seal(keyring *Keyring) Credential {
 	c.KeyID, c.MAC = keyring.Seal(credentialLabel, c.sealed()...)
 	return c

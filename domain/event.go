@@ -23,6 +23,14 @@ const (
 	// SessionForged tells of a session that the service did not write.
 	SessionForged EventType = "SESSION_FORGED"
 	UserCreated   EventType = "USER_CREATED"
+	// AccountDisabled, PasswordChanged and PasswordReset end sessions too.
+	AccountDisabled EventType = "USER_DISABLED"
+	AccountEnabled  EventType = "USER_ENABLED"
+	PasswordChanged EventType = "PASSWORD_CHANGED"
+	PasswordReset   EventType = "PASSWORD_RESET"
+	RoleChanged     EventType = "ROLE_CHANGED"
+	UsernameChanged EventType = "USERNAME_CHANGED"
+	UserDeleted     EventType = "USER_DELETED"
 	// AuditRead tells who has read the audit trail.
 	AuditRead EventType = "AUDIT_READ"
 	// SchemaChangeAnnounced comes before a migration, SchemaChangeDone after
@@ -130,27 +138,6 @@ func (e Event) hashed() []string {
 		e.ID, e.AggregateType, e.AggregateID, string(e.Type), e.Payload, e.Metadata,
 		strconv.FormatUint(e.Seq, 10), e.PrevHash, e.KeyID, FormatTime(e.OccurredAt),
 	}
-}
-
-// eventColumns names the hashed fields as the outbox does.
-var eventColumns = [...]string{
-	"id", "aggregatetype", "aggregateid", "type", "payload", "metadata", "seq", "prev_hash", "key_id", "occurred_at",
-}
-
-// Differences returns the names of the outbox's columns in which two events
-// differ.
-func (e Event) Differences(other Event) []string {
-	var names []string
-	mine, others := e.hashed(), other.hashed()
-	for i, name := range eventColumns {
-		if mine[i] != others[i] {
-			names = append(names, name)
-		}
-	}
-	if e.Hash != other.Hash {
-		names = append(names, "hash")
-	}
-	return names
 }
 
 // FormatTime writes a time as DATETIME(6) columns show it: UTC, no zone.

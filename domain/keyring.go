@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"strings"
 )
@@ -76,20 +75,19 @@ func (k *Keyring) Verify(id, mac, label string, fields ...string) bool {
 	return ok && hmac.Equal([]byte(mac), []byte(seal(key, label, fields)))
 }
 
+// seal writes each field behind its length, so that no two lists of fields
+// give the same bytes.
 func seal(key []byte, label string, fields []string) string {
 	mac := hmac.New(sha256.New, key)
-	writeFields(mac, label)
-	writeFields(mac, fields...)
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// writeFields writes each field behind its length, so that no two lists of
-// fields give the same bytes.
-func writeFields(w hash.Hash, fields ...string) {
-	for _, field := range fields {
+	write := func(field string) {
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(field)))
-		w.Write(length[:])
-		w.Write([]byte(field))
+		mac.Write(length[:])
+		mac.Write([]byte(field))
 	}
+	write(label)
+	for _, field := range fields {
+		write(field)
+	}
+	return hex.EncodeToString(mac.Sum(nil))
 }

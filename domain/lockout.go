@@ -13,6 +13,11 @@ func UserSubject(id UserID, network string) string {
 	return subject
 }
 
+// PasswordSubject names a user's tries of the old password at a change of it,
+// among the other subjects of the user, none of which is a network of that
+// name.
+func PasswordSubject(id UserID) string { return UserSubject(id, "password") }
+
 // Lock records that tries are refused for some time, those from one network
 // if it is not empty.
 func (u *User) Lock(attempts Attempts, network string, occurrence Occurrence) {

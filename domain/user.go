@@ -66,6 +66,7 @@ type Pending struct {
 	Revoked    []Session   // sessions that have ended
 	Forged     []Session   // sessions that are not genuine, to be removed
 	Credential *Credential // a new password, or nil
+	Deleted    bool        // remove the user and all that belongs to it
 	// Network is one that the user has signed in from, empty for none.
 	Network string
 }
@@ -100,8 +101,7 @@ func RegisterUser(id UserID, name Username, role Role, passwordHash string, keyr
 		Username string `json:"username"`
 		Role     Role   `json:"role"`
 	}{id, name.String(), role})
-	credential := NewCredential(keyring, id, passwordHash, u.state.Head.Seq)
-	u.pending.Credential = &credential
+	u.setCredential(Credential{PasswordHash: passwordHash})
 	return u
 }
 
@@ -125,10 +125,7 @@ func (u *User) LogIn(session NewSession, occurrence Occurrence) error {
 		Rehashed  bool      `json:"rehashed,omitempty"`
 	}{u.state.ID, u.state.Username.String(), opened.ExpiresAt, session.PasswordHash != ""})
 	if session.PasswordHash != "" {
-		credential := Credential{
-			UserID: u.state.ID, PasswordHash: session.PasswordHash, Seq: u.state.Head.Seq, MustChange: session.MustChangePassword,
-		}.seal(u.keyring)
-		u.pending.Credential = &credential
+		u.setCredential(Credential{PasswordHash: session.PasswordHash, MustChange: session.MustChangePassword})
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package service_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
@@ -16,12 +15,18 @@ import (
 // helfy runs a command line with a configuration in the environment.
 func helfy(t *testing.T, config service.Config, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return typed(t, config, "", args...)
+}
+
+// typed is helfy with something on its standard input.
+func typed(t *testing.T, config service.Config, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	for _, variable := range stack.Environ(config) {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
 	var out, errs bytes.Buffer
-	code = cli.Main(t.Context(), args, os.Stdin, &out, &errs)
+	code = cli.Main(t.Context(), args, strings.NewReader(stdin), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

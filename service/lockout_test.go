@@ -86,7 +86,7 @@ func failures(t *testing.T, config service.Config) map[domain.FailureReason]int 
 
 func TestParallelWrongPasswordsAreVerifiedNoMoreThanMayFail(t *testing.T) {
 	config := stack.New(t)
-	config.FloodThreshold, config.LockTime, config.LockMax = 0, time.Hour, time.Hour
+	config.FloodThreshold = 0
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	wall := &clock{}
 	one, hasherOne := newLogins(t, config, wall)
@@ -190,7 +190,7 @@ func TestAnUnlockedUserMaySignInAtOnce(t *testing.T) {
 	refused("wrong")
 	refused("admin")
 	for range 2 { // the second time there is nothing to unlock
-		if err := config.UnlockUser(t.Context(), "ADMIN"); err != nil {
+		if err := config.ChangeUser(t.Context(), "ADMIN", command.ChangeUser{Unlock: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -198,7 +198,7 @@ func TestAnUnlockedUserMaySignInAtOnce(t *testing.T) {
 	if unlocks := payloads[struct{ Username string }](t, config, domain.UserUnlocked); len(unlocks) != 1 || unlocks[0].Username != "admin" {
 		t.Errorf("unlocks are %+v, want one", unlocks)
 	}
-	if err := config.UnlockUser(t.Context(), "nobody"); !errors.Is(err, command.ErrUserNotFound) {
+	if err := config.ChangeUser(t.Context(), "nobody", command.ChangeUser{Unlock: true}); !errors.Is(err, command.ErrUserNotFound) {
 		t.Errorf("unlocking nobody: %v", err)
 	}
 	// The failure that locks and the lock are explained together.
@@ -238,7 +238,7 @@ func TestALockElsewhereLeavesKnownNetworksAlone(t *testing.T) {
 	if len(locks) != 2 || locks[0].Network != "" || locks[1].Network != "198.51.100.0/24" {
 		t.Errorf("locks are %+v", locks)
 	}
-	if err := config.UnlockUser(t.Context(), "admin"); err != nil {
+	if err := config.ChangeUser(t.Context(), "admin", command.ChangeUser{Unlock: true}); err != nil {
 		t.Fatal(err)
 	}
 	from("192.0.2.1", "admin", http.StatusOK)

@@ -4,14 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"helfy/adapters/kafka"
 	"helfy/adapters/ticdc"
 	"helfy/adapters/tidb"
 	"helfy/app/command"
-	"helfy/app/query"
 	"helfy/domain"
 	"helfy/migrations"
 )
@@ -47,7 +45,7 @@ func (c Config) announcing(migrate func(func() (tidb.Announcer, error)) error) (
 	return migrate(func() (tidb.Announcer, error) {
 		keyring, err := c.readKeyring()
 		return command.SchemaChangeHandler{
-			Chains: tidb.NewChains(db, keyring), Keyring: keyring, Now: time.Now, Origin: domain.Origin{Actor: "cli"},
+			Chains: tidb.NewChains(db), Keyring: keyring, Now: time.Now, Origin: domain.Origin{Actor: "cli"},
 		}, err
 	})
 }
@@ -114,61 +112,6 @@ func (c Config) PauseChangefeed(ctx context.Context) error {
 // stopped.
 func (c Config) ResumeChangefeed(ctx context.Context) error {
 	return ticdc.NewClient(c.TiCDCURL).Resume(ctx, c.ChangefeedID)
-}
-
-// ListUsers returns all users by id.
-func (c Config) ListUsers(ctx context.Context) (users []query.User, err error) {
-	db, err := tidb.Open(c.tidb())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return tidb.NewUserList(db).Users(ctx)
-}
-
-// CreateUser makes a user and returns its id.
-func (c Config) CreateUser(ctx context.Context, create command.CreateUser) (id domain.UserID, err error) {
-	keyring, err := c.readKeyring()
-	if err != nil {
-		return 0, err
-	}
-	hasher, err := c.newHasher()
-	if err != nil {
-		return 0, err
-	}
-	db, err := tidb.Open(c.tidb())
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	handler := command.CreateUserHandler{Users: tidb.NewUsers(db, keyring), Hasher: hasher, Keyring: keyring, Now: time.Now}
-	create.AllowWeakPassword = c.Dev
-	return handler.Handle(ctx, create)
-}
-
-// UnlockUser forgets the failed logins and locks of the user of a name, on
-// behalf of whoever is at the terminal.
-func (c Config) UnlockUser(ctx context.Context, username string) (err error) {
-	name, err := domain.NewUsername(username)
-	if err != nil {
-		return err
-	}
-	keyring, err := c.readKeyring()
-	if err != nil {
-		return err
-	}
-	db, err := tidb.Open(c.tidb())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	users := tidb.NewUsers(db, keyring)
-	account, err := users.Account(ctx, name, "")
-	if err != nil {
-		return fmt.Errorf("user %s: %w", name, err)
-	}
-	handler := command.UnlockUserHandler{Users: users, Now: time.Now}
-	return handler.Handle(ctx, command.UnlockUser{UserID: account.ID, Origin: domain.Origin{Actor: "cli"}})
 }
 
 func (c Config) tidb() tidb.Config {

@@ -6,12 +6,19 @@ import (
 	"fmt"
 	"time"
 
+	"helfy/app/command"
 	"helfy/domain"
 )
 
 // save writes a user and all that it brings along.
 func save(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 	state, pending := user.State(), user.Pending()
+	if pending.Deleted {
+		if err := deleteUser(ctx, tx, state.ID); err != nil {
+			return err
+		}
+		return publish(ctx, tx, pending.Events)
+	}
 	if err := updateUser(ctx, tx, state); err != nil {
 		return err
 	}
@@ -52,6 +59,9 @@ func updateUser(ctx context.Context, tx *sql.Tx, state domain.UserState) error {
 		sql.NullString{String: state.TokenHash, Valid: state.TokenHash != ""},
 		nullTime(state.TokenExpiresAt), nullTime(state.LastLoginAt),
 		state.Head.Seq, state.Head.Hash, state.CreatedAt, state.UpdatedAt, state.ID)
+	if errorCode(err) == codeDuplicateKey {
+		return command.ErrUsernameTaken
+	}
 	if err != nil {
 		return fmt.Errorf("write users row: %w", err)
 	}

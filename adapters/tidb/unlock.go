@@ -4,36 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
-	"helfy/app/command"
 	"helfy/domain"
 )
-
-var _ command.Unlocker = (*Users)(nil)
-
-// Unlock implements command.Unlocker.
-func (u *Users) Unlock(ctx context.Context, id domain.UserID, change func(*domain.User)) error {
-	err := appendTx(ctx, u.db, u.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
-		user, err := a.lockUser(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if err := a.settle(ctx, tx); err != nil {
-			return err
-		}
-		cleared, err := clearAttempts(ctx, tx, id)
-		if err != nil || !cleared {
-			return err
-		}
-		change(user)
-		a.events = user.Pending().Events
-		return save(ctx, tx, user)
-	})
-	if err != nil {
-		return fmt.Errorf("unlock user %d: %w", id, err)
-	}
-	return nil
-}
 
 // clearAttempts forgets the failures and locks of all subjects of a user and
 // reports whether there were any.
@@ -52,6 +26,21 @@ func clearAttempts(ctx context.Context, tx *sql.Tx, id domain.UserID) (cleared b
 		}
 	}
 	return cleared, nil
+}
+
+// lockedAt tells of the users u whether tries of them are refused; its
+// parameter is the time.
+const lockedAt = `
+	EXISTS (SELECT 1 FROM login_attempts a
+	        WHERE (a.subject = CONCAT('user:', u.id) OR a.subject LIKE CONCAT('user:', u.id, '@%'))
+	          AND a.locked_until > ?)`
+
+func isLocked(ctx context.Context, tx *sql.Tx, id domain.UserID) (locked bool, err error) {
+	err = tx.QueryRowContext(ctx, "SELECT"+lockedAt+" FROM (SELECT ? AS id) u", time.Now(), id).Scan(&locked)
+	if err != nil {
+		return false, fmt.Errorf("look for a lock: %w", err)
+	}
+	return locked, nil
 }
 
 func lockAllAttempts(ctx context.Context, tx *sql.Tx, id domain.UserID) (map[string]domain.Attempts, error) {

@@ -29,6 +29,8 @@ type LoggedIn struct {
 	ExpiresAt time.Time
 	UserID    domain.UserID
 	Username  string
+	// MustChangePassword says that the session is for that and nothing else.
+	MustChangePassword bool
 }
 
 // recordTimeout bounds how long a login's result may take to be stored, the
@@ -78,9 +80,6 @@ func (h LoginHandler) Handle(ctx context.Context, login Login) (LoggedIn, error)
 	case h.InFlight <- struct{}{}:
 		defer func() { <-h.InFlight }()
 	default:
-		return LoggedIn{}, ErrBusy
-	}
-	if h.Hasher.Busy() { // nothing is spent on what will be refused
 		return LoggedIn{}, ErrBusy
 	}
 	try, err := h.begin(ctx, login)
@@ -154,7 +153,7 @@ func (h LoginHandler) logIn(ctx context.Context, try try) (LoggedIn, error) {
 	if occurrence.At.Sub(try.account.NetworkSeenAt) >= networkNotedEvery {
 		session.Network = domain.NetworkOf(try.Origin.IP)
 	}
-	result, disabled := LoggedIn{Token: session.Token, UserID: id}, false
+	result, disabled := LoggedIn{Token: session.Token, UserID: id, MustChangePassword: session.MustChangePassword}, false
 	err = h.Logins.LogIn(ctx, try.account, try.subject, func(user *domain.User, attempts *domain.Attempts) error {
 		err := user.LogIn(session, occurrence)
 		result.Username, result.ExpiresAt = user.State().Username.String(), user.State().TokenExpiresAt

@@ -21,9 +21,6 @@ var (
 // and must give the same events, by id, each time: an attempt whose COMMIT
 // was not answered is settled by looking for them.
 type Users interface {
-	// Add stores the user that register makes for the id that it is given. It
-	// returns ErrUsernameTaken if somebody has the name already.
-	Add(ctx context.Context, name domain.Username, register func(domain.UserID) *domain.User) (domain.UserID, error)
 	// Update locks the user, lets change work on it and stores the result. An
 	// error of change stores nothing and is returned. It returns
 	// ErrUserNotFound if the user does not exist.

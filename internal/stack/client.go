@@ -58,6 +58,11 @@ func NewClient(base string) *Client {
 // Do sends a request with a JSON body, or none if body is empty, and returns
 // the answer and its body.
 func (c *Client) Do(ctx context.Context, method, path, token, body string) (*http.Response, []byte, error) {
+	return c.DoKeyed(ctx, method, path, token, "", body)
+}
+
+// DoKeyed is Do with an Idempotency-Key, unless it is empty.
+func (c *Client) DoKeyed(ctx context.Context, method, path, token, key, body string) (*http.Response, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.Base+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		return nil, nil, err
@@ -67,6 +72,9 @@ func (c *Client) Do(ctx context.Context, method, path, token, body string) (*htt
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	if key != "" {
+		request.Header.Set("Idempotency-Key", key)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -16,23 +16,14 @@ import (
 type userCommands struct {
 	Create userCreate `cmd:"" help:"Make a user."`
 	List   userList   `cmd:"" help:"List all users, a JSON line each."`
-	Unlock userUnlock `cmd:"" help:"Forget a user's failed logins and end its lock."`
-}
 
-type userUnlock struct {
-	Username string `required:"" help:"Name of the user."`
-}
-
-// Run implements the command.
-func (u userUnlock) Run(s session) error {
-	config, err := service.ReadConfig(true)
-	if err != nil {
-		return err
-	}
-	if err := config.UnlockUser(s.ctx, u.Username); err != nil {
-		return err
-	}
-	return s.say("user %s is not locked", u.Username)
+	Disable       userDisable       `cmd:"" help:"Refuse a user's logins and end its sessions."`
+	Enable        userEnable        `cmd:"" help:"Let a disabled user sign in again."`
+	Unlock        userUnlock        `cmd:"" help:"Forget a user's failed logins and end its lock."`
+	SetRole       userSetRole       `cmd:"" help:"Give a user a role."`
+	Rename        userRename        `cmd:"" help:"Give a user another name."`
+	ResetPassword userResetPassword `cmd:"" help:"Set a user's password and end its sessions; the user must change it at the next login."`
+	Delete        userDelete        `cmd:"" help:"Delete a user; its events stay."`
 }
 
 type userList struct{}

@@ -64,7 +64,8 @@ type Config struct {
 	ListAudit       auditLister
 	ShowTransaction transactionShower
 	ListFindings    findingsLister
-	Health          healthChecker
+	Accounts
+	Health healthChecker
 	// Ready reports whether this process can do its own job.
 	Ready query.Probe
 	// TrustedProxies are the peers whose X-Forwarded-For and
@@ -113,11 +114,13 @@ func NewHandler(config Config) http.Handler {
 	settings.CreateHooks = nil // answers carry no $schema
 	settings.RejectUnknownQueryParameters = true
 	settings.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
-	settings.OnAddOperation = append(settings.OnAddOperation, documentBadRequest)
+	settings.OnAddOperation = append(settings.OnAddOperation, documentBadRequest, documentBody)
 	api := humachi.New(router, settings)
 
 	registerLogin(api, config)
 	registerSessions(api, config)
+	registerUsers(api, config)
+	registerPasswords(api, config)
 	registerAudit(api, config)
 	registerTransaction(api, config)
 	registerFindings(api, config)

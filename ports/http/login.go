@@ -25,6 +25,8 @@ type loginOutput struct {
 		Token    string `json:"token,omitempty" format:"uuid" doc:"Bearer token of the new session, absent when it is a cookie"`
 		UserID   int64  `json:"userId"`
 		Username string `json:"username"`
+
+		PasswordChangeRequired bool `json:"passwordChangeRequired,omitempty" doc:"The session is for POST /api/password and nothing else"`
 	}
 }
 
@@ -55,6 +57,7 @@ func registerLogin(api huma.API, config Config) {
 		}
 		output.Body.UserID = int64(loggedIn.UserID)
 		output.Body.Username = loggedIn.Username
+		output.Body.PasswordChangeRequired = loggedIn.MustChangePassword
 		return output, nil
 	})
 }

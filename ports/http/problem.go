@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,13 +34,19 @@ func init() {
 	}
 }
 
-// documentBadRequest makes the description say what init does.
+// documentBadRequest makes the description say what init does. An operation
+// that names 422 itself answers it by unprocessable.
 func documentBadRequest(_ *huma.OpenAPI, operation *huma.Operation) {
 	const wrong, right = "422", "400"
-	if response, ok := operation.Responses[wrong]; ok {
+	response, ok := operation.Responses[wrong]
+	if !ok {
+		return
+	}
+	bad := *response
+	bad.Description = http.StatusText(http.StatusBadRequest)
+	operation.Responses[right] = &bad
+	if !slices.Contains(operation.Errors, http.StatusUnprocessableEntity) {
 		delete(operation.Responses, wrong)
-		operation.Responses[right] = response
-		response.Description = http.StatusText(http.StatusBadRequest)
 	}
 }
 

@@ -121,9 +121,16 @@ func endSessions(ctx context.Context, config Config, auth AuthInput, end command
 	if err != nil {
 		return nil, unavailable(ctx, config.Log, "end sessions", err)
 	}
-	output := &endedOutput{}
-	if auth.byCookie() && (end.SessionID == "" || end.SessionID == end.Own) {
-		output.SetCookie = []http.Cookie{emptyCookie(ctx)}
+	if end.SessionID == "" || end.SessionID == end.Own {
+		return auth.ended(ctx), nil
 	}
-	return output, nil
+	return &endedOutput{}, nil
+}
+
+// ended answers for the end of the session that asks.
+func (i AuthInput) ended(ctx context.Context) *endedOutput {
+	if !i.byCookie() {
+		return &endedOutput{}
+	}
+	return &endedOutput{SetCookie: []http.Cookie{emptyCookie(ctx)}}
 }

@@ -1,0 +1,80 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"helfy/app/command"
+	"helfy/domain"
+)
+
+type changePasswordInput struct {
+	AuthInput
+	IdempotentInput
+	RawBody []byte
+	Body    struct {
+		OldPassword domain.Secret `json:"oldPassword"`
+		NewPassword domain.Secret `json:"newPassword" doc:"12 to 256 characters, none that is easily guessed, and not the old one"`
+	}
+}
+
+type resetPasswordInput struct {
+	AuthInput
+	IdempotentInput
+	UserPath
+	RawBody []byte
+	Body    struct {
+		NewPassword domain.Secret `json:"newPassword" doc:"12 to 256 characters, none that is easily guessed, and not the old one"`
+	}
+}
+
+func registerPasswords(api huma.API, config Config) {
+	refusals := []int{
+		http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusServiceUnavailable,
+	}
+	huma.Register(api, huma.Operation{
+		OperationID: "change-password", Method: http.MethodPost, Path: "/api/password",
+		Summary:       "Change my password and end all my sessions, this one too",
+		DefaultStatus: http.StatusNoContent, MaxBodyBytes: maxBody, Errors: append(refusals, http.StatusTooManyRequests),
+	}, func(ctx context.Context, input *changePasswordInput) (*endedOutput, error) {
+		by, err := input.identified(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		err = config.ChangePassword.Handle(ctx, command.ChangePassword{
+			UserID: by.UserID, OldPassword: input.Body.OldPassword, NewPassword: input.Body.NewPassword,
+			Origin: originBy(ctx, by), Request: input.request(by, input.RawBody),
+		})
+		switch {
+		case err == nil:
+			return input.ended(ctx), nil
+		case errors.Is(err, command.ErrWrongPassword):
+			return nil, huma.Error403Forbidden(command.ErrWrongPassword.Error())
+		case errors.Is(err, command.ErrTooManyTries):
+			return nil, huma.Error429TooManyRequests(command.ErrTooManyTries.Error())
+		default:
+			return nil, accountProblem(ctx, config, "newPassword", "change a password", err)
+		}
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "reset-password", Method: http.MethodPost, Path: "/api/users/{id}/password",
+		Summary:       "Set a user's password, end all its sessions and make it change the password at its next login",
+		DefaultStatus: http.StatusNoContent, MaxBodyBytes: maxBody, Errors: append(refusals, http.StatusNotFound),
+	}, func(ctx context.Context, input *resetPasswordInput) (*struct{}, error) {
+		by, err := input.requireAdmin(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		err = config.ResetPassword.Handle(ctx, command.ResetPassword{
+			UserID: domain.UserID(input.ID), NewPassword: input.Body.NewPassword,
+			Origin: originBy(ctx, by), Request: input.request(by, input.RawBody),
+		})
+		if err != nil {
+			return nil, accountProblem(ctx, config, "newPassword", "reset a password", err)
+		}
+		return nil, nil
+	})
+}
