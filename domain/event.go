@@ -140,6 +140,27 @@ func (e Event) hashed() []string {
 	}
 }
 
+// eventColumns names the hashed fields as the outbox does.
+var eventColumns = [...]string{
+	"id", "aggregatetype", "aggregateid", "type", "payload", "metadata", "seq", "prev_hash", "key_id", "occurred_at",
+}
+
+// Differences returns the names of the outbox's columns in which two events
+// differ.
+func (e Event) Differences(other Event) []string {
+	var names []string
+	mine, others := e.hashed(), other.hashed()
+	for i, name := range eventColumns {
+		if mine[i] != others[i] {
+			names = append(names, name)
+		}
+	}
+	if e.Hash != other.Hash {
+		names = append(names, "hash")
+	}
+	return names
+}
+
 // FormatTime writes a time as DATETIME(6) columns show it: UTC, no zone.
 func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 )
@@ -75,19 +76,20 @@ func (k *Keyring) Verify(id, mac, label string, fields ...string) bool {
 	return ok && hmac.Equal([]byte(mac), []byte(seal(key, label, fields)))
 }
 
-// seal writes each field behind its length, so that no two lists of fields
-// give the same bytes.
 func seal(key []byte, label string, fields []string) string {
 	mac := hmac.New(sha256.New, key)
-	write := func(field string) {
+	writeFields(mac, label)
+	writeFields(mac, fields...)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// writeFields writes each field behind its length, so that no two lists of
+// fields give the same bytes.
+func writeFields(w hash.Hash, fields ...string) {
+	for _, field := range fields {
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(field)))
-		mac.Write(length[:])
-		mac.Write([]byte(field))
+		w.Write(length[:])
+		w.Write([]byte(field))
 	}
-	write(label)
-	for _, field := range fields {
-		write(field)
-	}
-	return hex.EncodeToString(mac.Sum(nil))
 }

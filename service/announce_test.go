@@ -38,7 +38,7 @@ func addNote(t *testing.T, config service.Config) error {
 		Database: config.TiDBDatabase, MaxConns: 4,
 	}, files, func() (tidb.Announcer, error) {
 		return command.SchemaChangeHandler{
-			Chains: tidb.NewChains(stack.DB(t, config)), Keyring: keyring(t, config), Now: time.Now, Origin: domain.Origin{Actor: "cli"},
+			Chains: tidb.NewChains(stack.DB(t, config), keyring(t, config)), Keyring: keyring(t, config), Now: time.Now, Origin: domain.Origin{Actor: "cli"},
 		}, nil
 	})
 	return err

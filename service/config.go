@@ -52,7 +52,7 @@ type Config struct {
 	HashMemoryKiB   uint32         `env:"LOGIN_HASH_MEMORY_KIB" envDefault:"19456" doc:"memory of a password hash (argon2id) in KiB; a password is hashed anew at its next login when this or the next two change; helfy hash calibrate proposes all three"`
 	HashTime        uint32         `env:"LOGIN_HASH_TIME" envDefault:"2" doc:"passes of a password hash over its memory"`
 	HashThreads     uint8          `env:"LOGIN_HASH_THREADS" envDefault:"1" doc:"threads of a password hash"`
-	MaxFailures     int            `env:"LOGIN_MAX_FAILURES" envDefault:"10" doc:"failed logins of one user that lock, 0 for never; those from a network that the user has signed in from count for themselves"`
+	MaxFailures     int            `env:"LOGIN_MAX_FAILURES" envDefault:"10" doc:"failed logins of one user that lock, 0 for never: wrong passwords, not what is refused because the user is locked or disabled, nor what is answered 429 or 503; those from a network that the user has signed in from count for themselves"`
 	FailureWindow   time.Duration  `env:"LOGIN_FAILURE_WINDOW" envDefault:"15m" doc:"time within which failed logins add up"`
 	LockTime        time.Duration  `env:"LOGIN_LOCK_TIME" envDefault:"30s" doc:"how long a first lock lasts; each one after it twice as long"`
 	LockMax         time.Duration  `env:"LOGIN_LOCK_MAX" envDefault:"15m" doc:"greatest time of a lock, at most 24h"`

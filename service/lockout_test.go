@@ -86,7 +86,7 @@ func failures(t *testing.T, config service.Config) map[domain.FailureReason]int 
 
 func TestParallelWrongPasswordsAreVerifiedNoMoreThanMayFail(t *testing.T) {
 	config := stack.New(t)
-	config.FloodThreshold = 0
+	config.FloodThreshold, config.LockTime, config.LockMax = 0, time.Hour, time.Hour
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	wall := &clock{}
 	one, hasherOne := newLogins(t, config, wall)

@@ -43,6 +43,17 @@ func TestAForgedNextEventOfUnknownNamesHoldsNobodyUp(t *testing.T) {
 	requireUnbrokenChains(t, config)
 }
 
+func TestAForgedNextEventOfAReaderHoldsNobodyUp(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client := stack.Serve(t, config)
+	token := login(t, client, "admin")
+	call(t, client, http.MethodGet, "/api/audit?userId=1", token, http.StatusOK)
+	exec(t, config, strings.NewReplacer("'user', '1'", "aggregatetype, aggregateid", "FROM users WHERE id = 1", "FROM event_chains").Replace(forge))
+	call(t, client, http.MethodGet, "/api/audit?userId=2", token, http.StatusOK)
+	requireUnbrokenChains(t, config)
+}
+
 func TestAHeadThatWasSetBackGoesOnAfterTheLastGenuineEvent(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)

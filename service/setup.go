@@ -45,7 +45,7 @@ func (c Config) announcing(migrate func(func() (tidb.Announcer, error)) error) (
 	return migrate(func() (tidb.Announcer, error) {
 		keyring, err := c.readKeyring()
 		return command.SchemaChangeHandler{
-			Chains: tidb.NewChains(db), Keyring: keyring, Now: time.Now, Origin: domain.Origin{Actor: "cli"},
+			Chains: tidb.NewChains(db, keyring), Keyring: keyring, Now: time.Now, Origin: domain.Origin{Actor: "cli"},
 		}, err
 	})
 }

@@ -96,6 +96,9 @@ func (h *Hasher) NeedsRehash(hash string) bool {
 	return err == nil && (params != h.params || len(salt) != saltSize || len(sum) != hashSize)
 }
 
+// Busy implements command.Hasher.
+func (h *Hasher) Busy() bool { return len(h.slots) == cap(h.slots) }
+
 // Hash implements command.Hasher.
 func (h *Hasher) Hash(ctx context.Context, password domain.Secret) (string, error) {
 	var salt [saltSize]byte

@@ -58,7 +58,13 @@ func TestDefaultCostStandsInTheHash(t *testing.T) {
 func TestBeyondTheBoundIsBusyAtOnce(t *testing.T) {
 	hasher := newHasher(t, 2)
 	hasher.slots <- struct{}{}
+	if hasher.Busy() {
+		t.Error("busy with one of two")
+	}
 	hasher.slots <- struct{}{}
+	if !hasher.Busy() {
+		t.Error("not busy with two of two")
+	}
 	if _, err := hasher.Hash(t.Context(), domain.NewSecret("x")); !errors.Is(err, command.ErrBusy) {
 		t.Errorf("hash: %v", err)
 	}

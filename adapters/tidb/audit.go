@@ -65,10 +65,15 @@ func conditions(filter query.AuditFilter) (where []string, args []any) {
 	return where, args
 }
 
-// entries reads entries, the newest first. A row that only has its DELETE
-// half stays hidden until its partition's watermark has passed: the other
-// half of a split UPDATE may still come.
+// entries reads entries, the newest first.
 func (a AuditLog) entries(ctx context.Context, where []string, args []any, limit int) ([]domain.AuditEntry, error) {
+	return a.sorted(ctx, where, args, "DESC", limit)
+}
+
+// sorted reads entries in the order of their identity, ASC or DESC. A row that
+// only has its DELETE half stays hidden until its partition's watermark has
+// passed: the other half of a split UPDATE may still come.
+func (a AuditLog) sorted(ctx context.Context, where []string, args []any, order string, limit int) ([]domain.AuditEntry, error) {
 	where = append(where, "(a.new_row IS NOT NULL OR a.commit_ts <= p.watermark)")
 	args = append([]any{projection.AuditName, projection.FirstGeneration}, args...)
 	return readEntries(ctx, a.db, `
@@ -76,7 +81,7 @@ func (a AuditLog) entries(ctx context.Context, where []string, args []any, limit
 		FROM projection_audit_entries a LEFT JOIN projection_checkpoints p
 		  ON p.projection = ? AND p.generation = ? AND p.topic = a.topic AND p.kafka_partition = a.kafka_partition
 		WHERE `+strings.Join(where, " AND ")+`
-		ORDER BY a.commit_ts DESC, a.table_name DESC, a.row_key DESC LIMIT ?`, append(args, limit)...)
+		ORDER BY a.commit_ts `+order+`, a.table_name `+order+`, a.row_key `+order+` LIMIT ?`, append(args, limit)...)
 }
 
 // entryColumns are what readEntries reads of projection_audit_entries a.

@@ -16,14 +16,12 @@ var _ command.Logins = (*Users)(nil)
 func (u *Users) Account(ctx context.Context, name domain.Username, network string) (command.Account, error) {
 	var account command.Account
 	var seen sql.NullTime
-	credential := &account.Credential
-	err := u.db.QueryRowContext(ctx, `
-		SELECT users.id, users.status, c.user_id, c.password_hash, c.event_seq, c.must_change, c.key_id, c.mac, n.last_success_at
+	var err error
+	account.Credential, err = scanCredential(u.db.QueryRowContext(ctx, `
+		SELECT `+credentialColumns+`, users.id, users.status, n.last_success_at
 		FROM users JOIN credentials c ON c.user_id = users.id
 		LEFT JOIN login_networks n ON n.user_id = users.id AND n.network = ?
-		WHERE users.username = ?`, network, name.String(),
-	).Scan(&account.ID, &account.Status, &credential.UserID, &credential.PasswordHash, &credential.Seq,
-		&credential.MustChange, &credential.KeyID, &credential.MAC, &seen)
+		WHERE users.username = ?`, network, name.String()), &account.ID, &account.Status, &seen)
 	if errors.Is(err, sql.ErrNoRows) {
 		return command.Account{}, command.ErrUserNotFound
 	}

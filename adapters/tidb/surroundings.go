@@ -62,13 +62,6 @@ func lockOtherAdmin(ctx context.Context, tx *sql.Tx, user domain.UserID) (bool, 
 	return true, nil
 }
 
-const credentialColumns = "c.user_id, c.password_hash, c.event_seq, c.must_change, c.key_id, c.mac"
-
-func scanCredential(row *sql.Row) (c domain.Credential, err error) {
-	err = row.Scan(&c.UserID, &c.PasswordHash, &c.Seq, &c.MustChange, &c.KeyID, &c.MAC)
-	return c, err
-}
-
 // Holder implements command.Accounts.
 func (u *Users) Holder(ctx context.Context, id domain.UserID) (name domain.Username, credential domain.Credential, err error) {
 	var text string

@@ -18,6 +18,8 @@ type Hasher interface {
 	// Verify reports whether the hash is the password's. It returns ErrBusy,
 	// or an error if the hash is malformed.
 	Verify(ctx context.Context, hash string, password domain.Secret) (bool, error)
+	// Busy reports whether Verify would be refused at this moment.
+	Busy() bool
 	// NeedsRehash reports whether a hash has other parameters than Hash gives.
 	NeedsRehash(hash string) bool
 	// Dummy returns a hash of the same cost that no password has.

@@ -82,6 +82,9 @@ func (h LoginHandler) Handle(ctx context.Context, login Login) (LoggedIn, error)
 	default:
 		return LoggedIn{}, ErrBusy
 	}
+	if h.Hasher.Busy() { // nothing is spent on what will be refused
+		return LoggedIn{}, ErrBusy
+	}
 	try, err := h.begin(ctx, login)
 	if err != nil {
 		return LoggedIn{}, err

@@ -27,18 +27,6 @@ type Record struct {
 // String names the record by its coordinates.
 func (r Record) String() string { return fmt.Sprintf("%s[%d]@%d", r.Topic, r.Partition, r.Offset) }
 
-// Item is what a projection made of one record.
-type Item[R any] struct {
-	Record Record
-	Rows   []R
-	// Watermark is the TSO that the record promises, 0 if it is not a
-	// watermark.
-	Watermark uint64
-	// DeadLetter says why nothing could be made of the record, empty if
-	// something could.
-	DeadLetter string
-}
-
 // ErrGap says that a record is beyond the next one that the checkpoint
 // expects: the reader must go back to the checkpoint.
 var ErrGap = errors.New("record is beyond the checkpoint")

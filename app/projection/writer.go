@@ -4,19 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"helfy/canaljson"
 )
-
-// Projection is a pure function of messages.
-type Projection[R any] interface {
-	// Project returns the rows that a *canaljson.Change or a *canaljson.DDL
-	// stands for, or an error that says why it cannot be understood. It must
-	// depend on nothing but its arguments.
-	Project(record Record, message canaljson.Message) ([]R, error)
-}
 
 // WriterConfig tunes a Writer; the zero value means the defaults.
 type WriterConfig struct {
@@ -90,7 +81,7 @@ func NewWriter[R any](projection Projection[R], store Store[R], config WriterCon
 // the order of the calls. It waits for at most the flush under way and its
 // own, or until Run ends: then the error is ErrStopped.
 func (w *Writer[R]) Write(record Record) (Outcome[R], error) {
-	message, item := w.project(record)
+	message, item := Project(w.projection, record)
 	done := make(chan result[R], 1)
 	select {
 	case w.queue <- request[R]{item: item, result: done}:
@@ -103,41 +94,6 @@ func (w *Writer[R]) Write(record Record) (Outcome[R], error) {
 	case <-w.stopped:
 		return Outcome[R]{}, ErrStopped
 	}
-}
-
-// project never fails: what cannot be understood is a dead letter.
-func (w *Writer[R]) project(record Record) (canaljson.Message, Item[R]) {
-	item := Item[R]{Record: record}
-	message, err := canaljson.Decode(record.Value)
-	if err != nil {
-		item.DeadLetter = reason(err.Error())
-		return nil, item
-	}
-	switch m := message.(type) {
-	case *canaljson.Watermark:
-		item.Watermark = m.Ts
-		return message, item
-	case *canaljson.Unsupported:
-		item.DeadLetter = reason("unsupported message: " + m.Reason)
-		return message, item
-	}
-	item.Rows, err = w.projection.Project(record, message)
-	if err != nil {
-		item.DeadLetter = reason(err.Error())
-		item.Rows = nil
-	}
-	return message, item
-}
-
-// maxReason bounds a dead letter's reason in bytes: it may quote the record.
-const maxReason = 1000
-
-// reason cuts a text that quotes too much.
-func reason(text string) string {
-	if len(text) > maxReason {
-		text = text[:maxReason] + "…"
-	}
-	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 // Run flushes until ctx ends or a flush meets ErrGap, which it returns. Any

@@ -22,8 +22,8 @@ type commands struct {
 	Changefeed changefeedCommand `cmd:"" help:"Look after TiCDC's changefeed."`
 	User       userCommands      `cmd:"" help:"Look after users."`
 	Hash       hashCommands      `cmd:"" help:"Look after the hashing of passwords."`
-	Audit      auditCommands     `cmd:"" help:"Look into the audit log."`
-	Key        keyCommands       `cmd:"" help:"Look after the keys that seal events."`
+	Audit      auditCommands     `cmd:"" help:"Look into the audit trail, verify, seal and export it."`
+	Key        keyCommands       `cmd:"" help:"Make the keys that seal events and sign seals."`
 	Message    messageCommands   `cmd:"" help:"Look at messages of the topics."`
 }
 

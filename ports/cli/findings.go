@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"helfy/app/query"
 	"helfy/domain"
@@ -44,7 +45,7 @@ func (f auditFindings) Run(s session) error {
 	count := 0
 	through, err := config.Findings(s.ctx, func(found query.Finding) error {
 		count++
-		return print(s.stdout, found)
+		return print(s.stdout, found.Finding)
 	})
 	if err != nil || f.JSON {
 		return err
@@ -56,31 +57,47 @@ func (f auditFindings) Run(s session) error {
 	return s.say("%d findings; the log is %s", count, verified)
 }
 
-func printFindingJSON(w io.Writer, found query.Finding) error {
+func printFindingJSON(w io.Writer, found domain.Finding) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
-	err := out.Encode(findingLine{
+	if err := out.Encode(newFindingLine(found)); err != nil {
+		return fmt.Errorf("print a finding: %w", err)
+	}
+	return nil
+}
+
+func newFindingLine(found domain.Finding) findingLine {
+	return findingLine{
 		Kind: found.Kind, UserID: found.UserID, Username: found.Username,
 		CommitTs: *tso(found.CommitTs), CommittedAt: domain.TimeOfTSO(found.CommitTs), Table: found.Table, RowKey: found.RowKey,
 		Detail: found.Detail, Topic: found.Topic, Partition: found.Partition, Offset: found.Offset,
-	})
+	}
+}
+
+// printFinding prints a paragraph: what, when and where, and why below.
+func printFinding(w io.Writer, found domain.Finding) error {
+	about, where := found.Table, found.Table+"/"+printable(found.RowKey)
+	if found.UserID != 0 {
+		about = fmt.Sprintf("user %d (%q)", found.UserID, found.Username)
+	}
+	if found.Topic != "" {
+		where = fmt.Sprintf("%s[%d]@%d", found.Topic, found.Partition, found.Offset)
+	}
+	_, err := fmt.Fprintf(w, "%s  %s  %s  %s  commitTs %d\n    %s\n",
+		domain.TimeOfTSO(found.CommitTs).Format("2006-01-02T15:04:05.000Z07:00"), found.Kind, about, where, found.CommitTs, printable(found.Detail))
 	if err != nil {
 		return fmt.Errorf("print a finding: %w", err)
 	}
 	return nil
 }
 
-// printFinding prints a paragraph: what, when and where, and why below.
-func printFinding(w io.Writer, found query.Finding) error {
-	about := found.Table
-	if found.UserID != 0 {
-		about = fmt.Sprintf("user %d (%q)", found.UserID, found.Username)
-	}
-	_, err := fmt.Fprintf(w, "%s  %s  %s  %s[%d]@%d\n    %s\n",
-		domain.TimeOfTSO(found.CommitTs).Format("2006-01-02T15:04:05.000Z07:00"), found.Kind, about,
-		found.Topic, found.Partition, found.Offset, strings.ReplaceAll(found.Detail, "\n", "\n    "))
-	if err != nil {
-		return fmt.Errorf("print a finding: %w", err)
-	}
-	return nil
+// printable keeps what somebody wrote into the database from playing tricks
+// on a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
