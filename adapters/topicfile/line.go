@@ -15,8 +15,8 @@ import (
 type line struct {
 	Offset    int64     `json:"offset"`
 	Timestamp time.Time `json:"timestamp"`
-	Value     *string   `json:"value,omitempty"`
-	Base64    []byte    `json:"base64,omitempty"`
+	Value     *string   `json:"value,omitzero"`
+	Base64    []byte    `json:"base64,omitzero"`
 }
 
 // encode returns a record's line with its end.
