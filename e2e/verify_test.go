@@ -11,7 +11,8 @@ import (
 
 // requireExactlyOnce waits until the audit log is complete and holds it up
 // against what the clients were told and what the database has: each login is
-// there once, explained by its event, and every chain is whole.
+// there once, explained by its event, every chain is whole, and verification
+// has found nothing.
 func requireExactlyOnce(t *testing.T, config service.Config, api *stack.Client, seen *load) {
 	t.Helper()
 	since := time.Now()
@@ -43,6 +44,7 @@ func requireExactlyOnce(t *testing.T, config service.Config, api *stack.Client, 
 	for _, fault := range faults {
 		t.Error(fault)
 	}
+	stack.RequireNoFindings(t, config)
 }
 
 // settledAudit returns the whole log once it is complete beyond now.

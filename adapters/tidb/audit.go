@@ -160,9 +160,6 @@ func (a AuditLog) completeThrough(ctx context.Context, from querier) (uint64, er
 // result is the same in whichever order the halves come, except for the
 // coordinates, which stay those of the first.
 func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) error {
-	if err := noteLate(ctx, tx, entries); err != nil {
-		return err
-	}
 	const columns = 17
 	now := time.Now().UTC()
 	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"

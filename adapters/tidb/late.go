@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"helfy/app/projection"
 	"helfy/domain"
 )
 
@@ -15,11 +14,17 @@ import (
 // that came after the watermark, or was a dead letter before. Repeats do not.
 //
 // Verification goes no further than the watermarks, so what is beyond that of
-// its partition cannot be late. tx holds the checkpoints of the partitions.
-func noteLate(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) error {
-	behind, err := behindWatermark(ctx, tx, entries)
-	if err != nil || len(behind) == 0 {
-		return err
+// its partition cannot be late. tx holds the checkpoints that have the
+// watermarks.
+func noteLate(ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint64, entries []domain.AuditEntry) error {
+	var behind []domain.AuditEntry
+	for _, entry := range entries {
+		if entry.CommitTs <= watermarks[partitionKey{entry.Topic, entry.Partition}] {
+			behind = append(behind, entry)
+		}
+	}
+	if len(behind) == 0 {
+		return nil
 	}
 	// Held until tx ends: a verification that waits for it sees the entries.
 	at, err := lockVerification(ctx, tx)
@@ -40,46 +45,6 @@ func noteLate(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) erro
 		return err
 	}
 	return moveVerification(ctx, tx, mark{pass: at.pass + 1, state: "{}"})
-}
-
-// behindWatermark returns the entries whose partition's watermark has passed
-// them.
-func behindWatermark(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) ([]domain.AuditEntry, error) {
-	args := []any{projection.AuditName, projection.FirstGeneration}
-	watermarks := map[partitionKey]uint64{}
-	for _, entry := range entries {
-		key := partitionKey{entry.Topic, entry.Partition}
-		if _, seen := watermarks[key]; !seen {
-			watermarks[key] = 0
-			args = append(args, entry.Topic, entry.Partition)
-		}
-	}
-	// FOR UPDATE reads what is committed now rather than tx's snapshot.
-	rows, err := tx.QueryContext(ctx, `
-		SELECT topic, kafka_partition, watermark FROM projection_checkpoints
-		WHERE projection = ? AND generation = ? AND (topic, kafka_partition) IN (`+tuples(len(watermarks), 2)+`) FOR UPDATE`, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read watermarks: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var key partitionKey
-		var watermark uint64
-		if err := rows.Scan(&key.topic, &key.partition, &watermark); err != nil {
-			return nil, fmt.Errorf("read watermark: %w", err)
-		}
-		watermarks[key] = watermark
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read watermarks: %w", err)
-	}
-	var behind []domain.AuditEntry
-	for _, entry := range entries {
-		if entry.CommitTs <= watermarks[partitionKey{entry.Topic, entry.Partition}] {
-			behind = append(behind, entry)
-		}
-	}
-	return behind, nil
 }
 
 // tellsMore reports whether one of the entries is not in the table, or has a

@@ -17,6 +17,9 @@ type ProjectionStore[R any] struct {
 	name       string
 	generation int
 	insert     func(ctx context.Context, tx *sql.Tx, rows []R) error
+	// beforeInsert, if set, is given the rows before they are written, and
+	// how far the watermarks of their partitions were before the flush.
+	beforeInsert func(ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint64, rows []R) error
 }
 
 var _ projection.Store[domain.AuditEntry] = (*ProjectionStore[domain.AuditEntry])(nil)
@@ -32,7 +35,9 @@ func NewProjectionStore[R any](
 
 // NewAuditStore returns the store of the audit projection in db.
 func NewAuditStore(db *sql.DB) *ProjectionStore[domain.AuditEntry] {
-	return NewProjectionStore(db, projection.AuditName, projection.FirstGeneration, insertAuditEntries)
+	store := NewProjectionStore(db, projection.AuditName, projection.FirstGeneration, insertAuditEntries)
+	store.beforeInsert = noteLate
+	return store
 }
 
 // partitionKey names one partition of one topic.
@@ -86,6 +91,10 @@ func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[
 		if err != nil {
 			return err
 		}
+		watermarks := make(map[partitionKey]uint64, len(checkpoints))
+		for key, checkpoint := range checkpoints {
+			watermarks[key] = checkpoint.Watermark
+		}
 		seen := fresh
 		if fresh, err = advance(checkpoints, items); err != nil {
 			return err
@@ -94,7 +103,7 @@ func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[
 			// What an attempt of unknown outcome did store is no repeat.
 			fresh[i] = fresh[i] || inDoubt && seen[i]
 		}
-		if err := s.writeRows(ctx, tx, items); err != nil {
+		if err := s.writeRows(ctx, tx, watermarks, items); err != nil {
 			return err
 		}
 		if err := s.writeDeadLetters(ctx, tx, items); err != nil {
@@ -180,13 +189,20 @@ func (s *ProjectionStore[R]) lock(ctx context.Context, tx *sql.Tx, keys []partit
 	return checkpoints, nil
 }
 
-func (s *ProjectionStore[R]) writeRows(ctx context.Context, tx *sql.Tx, items []projection.Item[R]) error {
+func (s *ProjectionStore[R]) writeRows(
+	ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint64, items []projection.Item[R],
+) error {
 	var rows []R
 	for _, item := range items {
 		rows = append(rows, item.Rows...)
 	}
 	if len(rows) == 0 {
 		return nil
+	}
+	if s.beforeInsert != nil {
+		if err := s.beforeInsert(ctx, tx, watermarks, rows); err != nil {
+			return err
+		}
 	}
 	return s.insert(ctx, tx, rows)
 }

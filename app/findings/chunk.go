@@ -46,8 +46,8 @@ type Store interface {
 	Advance(ctx context.Context, judge func(Chunk) Verdict) (Progress, error)
 }
 
-// judge verifies a chunk.
-func judge(keyring *domain.Keyring, chunk Chunk) Verdict {
+// Judge verifies a chunk.
+func Judge(keyring *domain.Keyring, chunk Chunk) Verdict {
 	verifier := domain.NewVerifier(keyring)
 	for chain, state := range chunk.Chains {
 		verifier.SetChain(chain, state)

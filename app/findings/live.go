@@ -73,7 +73,7 @@ func (l *Live) Run(ctx context.Context) {
 func (l *Live) step(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	progress, err := l.store.Advance(ctx, func(chunk Chunk) Verdict { return judge(l.keyring, chunk) })
+	progress, err := l.store.Advance(ctx, func(chunk Chunk) Verdict { return Judge(l.keyring, chunk) })
 	for _, finding := range progress.New {
 		l.log.ErrorContext(ctx, "finding", "kind", string(finding.Kind), "userId", int64(finding.UserID), "username", finding.Username,
 			"commitTs", strconv.FormatUint(finding.CommitTs, 10), "table", finding.Table, "rowKey", finding.RowKey, "detail", finding.Detail,
