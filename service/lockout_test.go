@@ -209,6 +209,7 @@ func TestAnUnlockedUserMaySignInAtOnce(t *testing.T) {
 		return nil
 	})
 	requireUnbrokenChains(t, config)
+	stack.RequireNoFindings(t, config)
 }
 
 func TestALockElsewhereLeavesKnownNetworksAlone(t *testing.T) {

@@ -16,7 +16,7 @@ func TestAPasswordIsHashedAnewAtLoginWhenParametersChange(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	db := stack.DB(t, config)
 	config.HashTime = 3
-	client := stack.Serve(t, config)
+	client, _ := stack.Run(t, config)
 	for i, want := range []bool{true, false} {
 		login(t, client, "admin")
 		var hash string
@@ -38,6 +38,7 @@ func TestAPasswordIsHashedAnewAtLoginWhenParametersChange(t *testing.T) {
 		t.Error("a wrong password is taken")
 	}
 	requireUnbrokenChains(t, config)
+	stack.RequireNoFindings(t, config)
 }
 
 // busyHasher is busy with everything but verifications.
