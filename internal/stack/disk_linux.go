@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,10 +29,8 @@ func NewOwnOnSmallDisk(t testing.TB, size int) (*Own, *Disk) {
 		t.Fatal(err)
 	}
 	const mountAndRun = `mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"`
-	args := []string{"-c", mountAndRun, "sh", strconv.Itoa(size), kafka, binary("devstack"), "--data", dir}
-	for _, flag := range []string{"--tidb-port", "--kafka-port", "--ticdc-port"} {
-		args = append(args, flag, strconv.Itoa(freePort(t)))
-	}
+	args := []string{"-c", mountAndRun, "sh", strconv.Itoa(size), kafka, binary("devstack")}
+	args = append(args, dataIn(t, dir)...)
 	command := exec.CommandContext(context.Background(), "sh", append(append(args, "--"), untilStdinEnds...)...)
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
@@ -44,18 +41,6 @@ func NewOwnOnSmallDisk(t testing.TB, size int) (*Own, *Disk) {
 	own := newOwn(t, command)
 	// The mount is seen only through a process that is in its namespace.
 	return own, &Disk{t: t, ballast: fmt.Sprintf("/proc/%d/root%s/ballast", command.Process.Pid, kafka)}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // Fill leaves no byte free.

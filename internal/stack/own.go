@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -31,6 +32,37 @@ func binary(name string) string {
 func NewOwn(t testing.TB) *Own {
 	t.Helper()
 	return newOwn(t, exec.CommandContext(context.Background(), binary("devstack"), append([]string{"--ephemeral", "--"}, untilStdinEnds...)...))
+}
+
+// NewOwnIn is NewOwn with its data in a folder: kafka, tidb and log.
+func NewOwnIn(t testing.TB, dir string) *Own {
+	t.Helper()
+	args := append(dataIn(t, dir), append([]string{"--"}, untilStdinEnds...)...)
+	return newOwn(t, exec.CommandContext(context.Background(), binary("devstack"), args...))
+}
+
+// dataIn returns the flags of a devstack with its data in a folder, on ports
+// that are free.
+func dataIn(t testing.TB, dir string) []string {
+	t.Helper()
+	flags := []string{"--data", dir}
+	for _, port := range []string{"--tidb-port", "--kafka-port", "--ticdc-port"} {
+		flags = append(flags, port, strconv.Itoa(FreePort(t)))
+	}
+	return flags
+}
+
+// FreePort returns a port of the loopback interface that nobody listens on.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // untilStdinEnds is the command of a devstack that tells its environment and

@@ -2,8 +2,10 @@ package stack
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -11,6 +13,7 @@ import (
 	"os/exec"
 	"reflect"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +28,7 @@ type Process struct {
 	// It is closed when the process has ended.
 	Lines   chan string
 	command *exec.Cmd
+	said    locked
 	ended   chan struct{}
 	// Once ended is closed:
 	err     error
@@ -44,7 +48,7 @@ func StartProgram(t testing.TB, path string, config service.Config, args ...stri
 	p := &Process{ended: make(chan struct{}), Lines: make(chan string, 64)}
 	p.command = exec.CommandContext(context.Background(), path, args...)
 	p.command.Env = append(os.Environ(), Environ(config)...)
-	p.command.Stderr = testWriter{t}
+	p.command.Stderr = io.MultiWriter(testWriter{t}, &p.said)
 	stdout, err := p.command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +59,7 @@ func StartProgram(t testing.TB, path string, config service.Config, args ...stri
 	go func() {
 		defer close(p.ended)
 		defer close(p.Lines)
-		p.passLines(stdout)
+		p.passLines(io.TeeReader(stdout, &p.said))
 		p.err = p.command.Wait()
 	}()
 	t.Cleanup(func() {
@@ -65,6 +69,25 @@ func StartProgram(t testing.TB, path string, config service.Config, args ...stri
 		}
 	})
 	return p
+}
+
+// Said returns all that the process has written so far.
+func (p *Process) Said() string {
+	p.said.mu.Lock()
+	defer p.said.mu.Unlock()
+	return p.said.text.String()
+}
+
+// locked is a buffer that several goroutines may write to.
+type locked struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
 }
 
 // keptTrouble is how many warnings and errors of a process are shown when its
@@ -157,4 +180,21 @@ func Environ(config service.Config) []string {
 		environ = append(environ, field.Tag.Get("env")+"="+text)
 	}
 	return environ
+}
+
+// RunCommand runs bin/helfy with a configuration to its end and returns its
+// exit code and what it printed.
+func RunCommand(t testing.TB, config service.Config, stdin string, args ...string) (code int, printed string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, binary("helfy"), args...)
+	command.Env = append(os.Environ(), Environ(config)...)
+	command.Stdin = strings.NewReader(stdin)
+	out, err := command.CombinedOutput()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatalf("run helfy %v: %v", args, err)
+	}
+	return command.ProcessState.ExitCode(), string(out)
 }
