@@ -64,15 +64,19 @@ func (v Verification) Advance(ctx context.Context, judge func(findings.Chunk) fi
 	return progress, v.forget(ctx, moved.pass)
 }
 
-// isBehind looks without a lock whether there is something to verify.
+// isBehind looks without a lock whether there is something to do.
 func (v Verification) isBehind(ctx context.Context) (bool, error) {
 	complete, err := v.log.CompleteThrough(ctx)
 	if err != nil {
 		return false, err
 	}
 	verified, err := v.log.VerifiedThrough(ctx)
-	return verified < complete, err
+	return verified < complete || isAhead(verified, complete), err
 }
+
+// isAhead reports whether somebody has moved the mark by hand. While a
+// partition has no watermark yet, that is not known.
+func isAhead(verified, complete uint64) bool { return complete != 0 && verified > complete }
 
 // advance verifies what follows the mark, and moves it.
 func (v Verification) advance(
@@ -80,6 +84,9 @@ func (v Verification) advance(
 ) (progress findings.Progress, moved mark, err error) {
 	// Read before the entries: what it promises is there.
 	complete, err := v.log.completeThrough(ctx, tx)
+	if err == nil && isAhead(at.through, complete) {
+		at = mark{pass: at.pass + 1, state: "{}"}
+	}
 	if err != nil || complete <= at.through {
 		return progress, at, err
 	}

@@ -286,6 +286,24 @@ func TestARepeatDoesNotMakeVerificationBeginAnew(t *testing.T) {
 	}
 }
 
+func TestAMarkThatSomebodyMovesAheadMakesVerificationBeginAnew(t *testing.T) {
+	config := stack.New(t)
+	w := newWriter(t, config)
+	entries, bent := w.load(500, 3)
+	w.flush(entries...)
+	if _, err := stack.DB(t, config).ExecContext(t.Context(),
+		"UPDATE projection_audit_verification SET verified_through = 18446744073709551615"); err != nil {
+		t.Fatal(err)
+	}
+	store, stored := verification(t, config)
+	if _, err := w.verify(t.Context(), store); err != nil {
+		t.Fatal(err)
+	}
+	if found := stored(); len(found) != bent {
+		t.Errorf("%d findings, want %d", len(found), bent)
+	}
+}
+
 // The rest of a split UPDATE that was a dead letter.
 func TestAHalfThatComesLateMakesVerificationBeginAnew(t *testing.T) {
 	config := stack.New(t)
