@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"helfy/adapters/argon2id"
 	"helfy/adapters/ratelimit"
 	"helfy/adapters/tidb"
@@ -53,7 +55,7 @@ func newLogins(t *testing.T, config service.Config, wall *clock) (command.LoginH
 	keyring := keyringOf(t, config)
 	return command.LoginHandler{
 		Logins: tidb.NewUsers(stack.DB(t, config), keyring), Hasher: hasher, Keyring: keyring,
-		Log: slog.New(slog.DiscardHandler), Now: wall.now, SessionTTL: time.Hour, InFlight: make(chan struct{}, 6),
+		Log: slog.New(slog.DiscardHandler), Now: wall.now, SessionTTL: time.Hour, InFlight: make(chan struct{}, 4),
 		Policy: domain.LockPolicy{
 			MaxFailures: config.MaxFailures, Window: config.FailureWindow, LockTime: config.LockTime, MaxLockTime: config.LockMax,
 		},
@@ -62,12 +64,17 @@ func newLogins(t *testing.T, config service.Config, wall *clock) (command.LoginH
 	}, hasher
 }
 
-// try is a login of a name; a busy service is asked again until it answers.
+// lockWaitTimeout is TiDB's code for it.
+const lockWaitTimeout = 1205
+
+// try is a login of a name; a busy service is asked again until it answers,
+// also one in which many tries wait for one another for too long.
 func try(t *testing.T, logins command.LoginHandler, name, password string) error {
 	t.Helper()
 	for {
 		_, err := logins.Handle(t.Context(), command.Login{Username: name, Password: domain.NewSecret(password)})
-		if !errors.Is(err, command.ErrBusy) {
+		var answer *mysql.MySQLError
+		if !errors.Is(err, command.ErrBusy) && (!errors.As(err, &answer) || answer.Number != lockWaitTimeout) {
 			return err
 		}
 		stack.Pause(t, 5*time.Millisecond)
@@ -331,6 +338,32 @@ func TestABusyOrAbortedLoginReturnsItsPlace(t *testing.T) {
 			}
 			requireNoTries(t, config)
 		})
+	}
+}
+
+func TestAWrongPasswordThatCannotBeStoredKeepsItsPlace(t *testing.T) {
+	config := stack.New(t)
+	config.MaxFailures = 2
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	logins, hasher := newLogins(t, config, &clock{})
+	exec(t, config, "ALTER TABLE outbox RENAME COLUMN type TO broken")
+	attempt := func(password string) error {
+		_, err := logins.Handle(t.Context(), command.Login{Username: "admin", Password: domain.NewSecret(password)})
+		return err
+	}
+	if err := attempt("admin"); err == nil || errors.Is(err, command.ErrInvalidCredentials) {
+		t.Errorf("the right password: %v", err)
+	}
+	for range config.MaxFailures {
+		if err := attempt("wrong"); err == nil || errors.Is(err, command.ErrBusy) || errors.Is(err, command.ErrInvalidCredentials) {
+			t.Errorf("a wrong password: %v", err)
+		}
+	}
+	if err := attempt("wrong"); !errors.Is(err, command.ErrBusy) {
+		t.Errorf("one more: %v", err)
+	}
+	if got := int(hasher.real.Load()); got != 1+config.MaxFailures {
+		t.Errorf("%d verifications, want that of the right password and %d", got, config.MaxFailures)
 	}
 }
 

@@ -89,37 +89,49 @@ func (h LoginHandler) Handle(ctx context.Context, login Login) (LoggedIn, error)
 	if err != nil {
 		return LoggedIn{}, err
 	}
-	result, err := h.finish(ctx, try)
-	if err != nil && !errors.Is(err, ErrInvalidCredentials) {
+	return h.finish(ctx, try)
+}
+
+// finish checks the password of a try that has its place and stores the
+// result. The place is free after that; only a wrong password that could not be
+// stored keeps it until it expires, because it was verified.
+func (h LoginHandler) finish(ctx context.Context, try try) (LoggedIn, error) {
+	right, err := h.check(ctx, &try)
+	if err != nil {
+		h.release(ctx, try)
+		return LoggedIn{}, err
+	}
+	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	var result LoggedIn
+	switch {
+	case right:
+		result, err = h.logIn(storing, try)
+	case try.unknown != nil:
+		err = h.refuseUnknown(storing, try)
+	default:
+		err = h.refuse(storing, try)
+	}
+	stored := err == nil || errors.Is(err, ErrInvalidCredentials)
+	if !stored && (right || !try.reason.Counts()) {
 		h.release(ctx, try)
 	}
 	return result, err
 }
 
-// finish checks the password of a try that has its place and stores the
-// result.
-func (h LoginHandler) finish(ctx context.Context, try try) (LoggedIn, error) {
+// check verifies the password and reports whether it earns a session. It may
+// give the try a new hash to store.
+func (h LoginHandler) check(ctx context.Context, try *try) (right bool, err error) {
 	password := domain.NormalizePassword(try.Password)
-	right, err := h.Hasher.Verify(ctx, try.hash, password)
+	right, err = h.Hasher.Verify(ctx, try.hash, password)
 	if err != nil {
-		return LoggedIn{}, fmt.Errorf("check password: %w", err)
+		return false, fmt.Errorf("check password: %w", err)
 	}
-	right = right && try.mayLogIn()
-	if right {
-		if try.newHash, err = h.rehash(ctx, try.hash, password); err != nil {
-			return LoggedIn{}, err
-		}
+	if !right || !try.mayLogIn() {
+		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
-	switch {
-	case right:
-		return h.logIn(ctx, try)
-	case try.unknown != nil:
-		return LoggedIn{}, h.refuseUnknown(ctx, try)
-	default:
-		return LoggedIn{}, h.refuse(ctx, try)
-	}
+	try.newHash, err = h.rehash(ctx, try.hash, password)
+	return err == nil, err
 }
 
 // rehash returns a new hash if the old one has other parameters than it
