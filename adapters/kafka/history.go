@@ -50,21 +50,18 @@ const (
 	fetchWait = 100 * time.Millisecond
 )
 
-// Read implements verification.Topics. Each partition has a consumer
-// of its own, so that one that is not read does not hold up the others.
+// Read implements verification.Topics. Each partition has a connection of its
+// own: a broker answers the requests of one in their order, so that a partition
+// that is at its end would hold up the others.
 func (h History) Read(ctx context.Context) (verification.Reader, error) {
 	config := newConfig(ctx)
 	config.ChannelBufferSize = aheadRecords
 	config.Consumer.Fetch.Default = aheadBytes
 	config.Consumer.MaxWaitTime = fetchWait
 	config.Consumer.Return.Errors = true
-	client, err := sarama.NewClient(h.brokers, config)
-	if err != nil {
-		return nil, fmt.Errorf("connect to Kafka at %v: %w", h.brokers, err)
-	}
-	reader := &historyReader{ctx: ctx, client: client, parts: make([]historyPart, len(h.partitions))}
+	reader := &historyReader{ctx: ctx, parts: make([]historyPart, len(h.partitions))}
 	for i, p := range h.partitions {
-		if err := reader.open(i, p); err != nil {
+		if err := reader.open(i, p, h.brokers, config); err != nil {
 			return nil, errors.Join(fmt.Errorf("read %s: %w", p, err), reader.Close())
 		}
 	}
@@ -72,9 +69,8 @@ func (h History) Read(ctx context.Context) (verification.Reader, error) {
 }
 
 type historyReader struct {
-	ctx    context.Context
-	client sarama.Client
-	parts  []historyPart
+	ctx   context.Context
+	parts []historyPart
 }
 
 type historyPart struct {
@@ -84,14 +80,14 @@ type historyPart struct {
 	records  sarama.PartitionConsumer // nil for a partition that is empty
 }
 
-func (r *historyReader) open(i int, p projection.Partition) (err error) {
+func (r *historyReader) open(i int, p projection.Partition, brokers Brokers, config *sarama.Config) (err error) {
 	part := &r.parts[i]
 	part.Partition, part.next = p, p.Earliest
 	if p.Earliest == p.End {
 		return nil
 	}
-	if part.consumer, err = sarama.NewConsumerFromClient(r.client); err != nil {
-		return err
+	if part.consumer, err = sarama.NewConsumer(brokers, config); err != nil {
+		return fmt.Errorf("connect to Kafka at %v: %w", brokers, err)
 	}
 	part.records, err = part.consumer.ConsumePartition(p.Topic, p.Partition, p.Earliest)
 	return err
@@ -107,7 +103,10 @@ func (r *historyReader) Next(partition int) (projection.Record, error) {
 	if err != nil {
 		return projection.Record{}, err
 	}
-	if part.next = message.Offset + 1; part.next > part.End {
+	if part.next = message.Offset + 1; part.next >= part.End {
+		part.records.AsyncClose() // there is no need to wait for more
+	}
+	if part.next > part.End {
 		return projection.Record{}, io.EOF // the last ones before End are not there
 	}
 	return projection.Record{
@@ -175,7 +174,6 @@ func (r *historyReader) Close() error {
 			faults = append(faults, part.consumer.Close())
 		}
 	}
-	faults = append(faults, r.client.Close())
 	if err := errors.Join(faults...); err != nil && r.ctx.Err() == nil {
 		return fmt.Errorf("close Kafka client: %w", err)
 	}
