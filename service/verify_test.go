@@ -208,6 +208,12 @@ func TestFindingsCanBeKeptToAUserByAnyNameThatItHad(t *testing.T) {
 	eventuallyComplete(t, client, login(t, client, "admin"))
 	for _, from := range []string{"kafka", "table", export(t, config)} {
 		requireOutcome(t, config, []string{"unattributed-change", "unattributed-change"}, "--from", from)
+		code, text, stderr := helfy(t, config, "audit", "verify", "--from", from)
+		for _, want := range []string{"unattributed-change  user 2 (\"alicia\")  " + config.ChangesTopic + "[", "verified through", "findings          2\n"} {
+			if code != 1 || !strings.Contains(text, want) || stderr != "helfy: the audit trail is not clean\n" {
+				t.Errorf("from %s: exit code %d, %s%s, want %q", from, code, text, stderr, want)
+			}
+		}
 		for _, name := range []string{"alice", "alicia"} {
 			report := requireOutcome(t, config, []string{"unattributed-change"}, "--from", from, "--user", name)
 			if report.Findings[0].UserID != 2 || !strings.Contains(report.Findings[0].Detail, `"alice" → "alicia"`) {
