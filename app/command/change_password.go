@@ -14,8 +14,6 @@ import (
 var (
 	// ErrWrongPassword says that the old password is not the user's.
 	ErrWrongPassword = errors.New("the old password is wrong")
-	// ErrTooManyTries says that the old password was wrong too often.
-	ErrTooManyTries = errors.New("the old password was wrong too often")
 
 	errSamePassword = fmt.Errorf("%w: it is the old one", domain.ErrWeakPassword)
 )
@@ -53,7 +51,7 @@ type Tries interface {
 
 // Handle stores the password and ends all sessions of the user, the asking one
 // included. Its errors are domain.ErrWeakPassword, ErrWrongPassword,
-// ErrTooManyTries, ErrSessionNotFound if the asking session has ended
+// *RateLimitedError after too many wrong ones, ErrSessionNotFound if the asking session has ended
 // meanwhile, ErrKeyReused, ErrBusy and those of the database.
 func (h ChangePasswordHandler) Handle(ctx context.Context, change ChangePassword) error {
 	if _, found, err := h.Accounts.Answered(ctx, change.Request); err != nil || found {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,7 +19,11 @@ func (h ChangePasswordHandler) checkOld(ctx context.Context, change ChangePasswo
 	}
 	try, subject := id.String(), domain.PasswordSubject(change.UserID)
 	var grant domain.Grant
-	err = h.Tries.Attempts(ctx, subject, func(a *domain.Attempts) { grant = a.Reserve(try, h.Now(), h.Policy) })
+	var wait time.Duration
+	err = h.Tries.Attempts(ctx, subject, func(a *domain.Attempts) {
+		now := h.Now()
+		grant, wait = a.Reserve(try, now, h.Policy), a.LockedUntil.Sub(now)
+	})
 	// Whatever happens, the place is given back, or becomes a failure.
 	end := func(a *domain.Attempts) { a.Release(try) }
 	defer func() {
@@ -34,7 +39,7 @@ func (h ChangePasswordHandler) checkOld(ctx context.Context, change ChangePasswo
 	case grant == domain.Full:
 		return ErrBusy
 	case grant == domain.Locked:
-		return ErrTooManyTries
+		return &RateLimitedError{RetryAfter: wait}
 	}
 	right := false
 	if credential.Genuine(h.Keyring) {

@@ -48,13 +48,14 @@ func registerPasswords(api huma.API, config Config) {
 			UserID: by.UserID, OldPassword: input.Body.OldPassword, NewPassword: input.Body.NewPassword,
 			Origin: originBy(ctx, by), Request: input.request(by, input.RawBody),
 		})
+		var limited *command.RateLimitedError
 		switch {
 		case err == nil:
 			return input.ended(ctx), nil
 		case errors.Is(err, command.ErrWrongPassword):
 			return nil, huma.Error403Forbidden(command.ErrWrongPassword.Error())
-		case errors.Is(err, command.ErrTooManyTries):
-			return nil, huma.Error429TooManyRequests(command.ErrTooManyTries.Error())
+		case errors.As(err, &limited):
+			return nil, tooMany(limited)
 		default:
 			return nil, accountProblem(ctx, config, "newPassword", "change a password", err)
 		}
