@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -106,29 +105,53 @@ func TestAfterSIGTERMAConsumerFinishesItsFlush(t *testing.T) {
 	t.Parallel()
 	config := stack.NewOwn(t).Config()
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	slow, proxy := viaProxy(t, config)
-	consumer := stack.Start(t, slow, "consume")
+	consumer := stack.Start(t, config, "consume")
 	stack.Eventually(t, patience, func() error {
 		if records := recordsRead(t, config); records < 20 {
 			return fmt.Errorf("only %d records have been read", records)
 		}
 		return nil
 	})
-	proxy.DelayCommits(time.Second)
-	stored, commits := recordsRead(t, config), proxy.Commits.Load()
-	stack.Eventually(t, patience, func() error {
-		if proxy.Commits.Load() == commits {
-			return errors.New("no flush begins")
-		}
-		return nil
-	})
-	if err := consumer.Stop(); err != nil {
+	release := flushUnderWay(t, config)
+	stored := recordsRead(t, config)
+	if err := consumer.Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := consumer.Wait(time.Second); err == nil {
+		t.Error("the consumer ended before its flush")
+	}
+	release()
+	if err := consumer.Wait(patience); err != nil {
 		t.Errorf("the consumer ended with %v, want exit code 0", err)
 	}
 	if got := recordsRead(t, config); got <= stored {
 		t.Errorf("%d records were stored before the flush and %d after it", stored, got)
 	}
 	requireAcknowledgedUpToTheLast(t, config)
+}
+
+// flushUnderWay holds the checkpoints, and returns when a flush waits for them
+// until release.
+func flushUnderWay(t *testing.T, config service.Config) (release func()) {
+	t.Helper()
+	db := stack.DB(t, config)
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := tx.QueryContext(t.Context(), "SELECT next_offset FROM projection_checkpoints FOR UPDATE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stack.Eventually(t, patience, func() error { return stack.WaitsForLock(t.Context(), db) })
+	return func() {
+		if err := tx.Rollback(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // requireAcknowledgedUpToTheLast checks that the consumer groups have
