@@ -27,8 +27,33 @@ func everyday(t *testing.T, client *stack.Client) {
 			}
 		}
 		call(t, client, http.MethodDelete, "/api/sessions/"+sessionID(t, client, first), second, http.StatusNoContent)
+		manage(t, client, second)
 		call(t, client, http.MethodPost, "/api/logout?all=true", second, http.StatusNoContent)
 	}
+}
+
+// manage takes a user from creation to deletion.
+func manage(t *testing.T, client *stack.Client, admin string) {
+	t.Helper()
+	made := parse[account](t, sendJSON(t, client, http.MethodPost, "/api/users", admin,
+		`{"username":"bob","password":"`+strong+`"}`, http.StatusCreated))
+	path := fmt.Sprintf("/api/users/%d", made.ID)
+	for _, change := range []string{
+		`{"username":"robert"}`, `{"username":"bob"}`, `{"role":"admin"}`, `{"status":"disabled"}`, `{"status":"active"}`, `{"locked":false}`,
+	} {
+		sendJSON(t, client, http.MethodPatch, path, admin, change, http.StatusOK)
+	}
+	sendJSON(t, client, http.MethodPost, path+"/password", admin, `{"newPassword":"`+another+`"}`, http.StatusNoContent)
+	token, err := client.Login(t.Context(), "bob", another)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sendJSON(t, client, http.MethodPost, "/api/password", token,
+		`{"oldPassword":"`+another+`","newPassword":"`+strong+`"}`, http.StatusNoContent)
+	if _, err := client.Login(t.Context(), "bob", strong); err != nil {
+		t.Fatal(err)
+	}
+	call(t, client, http.MethodDelete, path, admin, http.StatusNoContent)
 }
 
 func TestWhatTheServiceDoesIsNoFinding(t *testing.T) {
