@@ -109,6 +109,7 @@ func (u *User) recordEnd(kind EventType, sessions []Session, occurrence Occurren
 // setCredential seals a credential as set by the event that was recorded last.
 func (u *User) setCredential(credential Credential) {
 	credential.UserID, credential.Seq = u.state.ID, u.state.Head.Seq
+	u.state.PasswordSeq = credential.Seq
 	credential = credential.seal(u.keyring)
 	u.pending.Credential = &credential
 }

@@ -9,6 +9,10 @@ type Credential struct {
 	PasswordHash string
 	// Seq is the user's event that set the password.
 	Seq uint64
+	// NewestSeq is the event that set the user's newest password, as the
+	// user's row has it: another Seq is that of a credential put back by hand.
+	// It is 0 for a user whose row does not tell yet.
+	NewestSeq uint64
 	// MustChange says that an administrator has set the password, for one
 	// login that changes it.
 	MustChange bool
@@ -27,9 +31,10 @@ func (c Credential) seal(keyring *Keyring) Credential {
 	return c
 }
 
-// Genuine reports whether the service itself wrote the credential.
+// Genuine reports whether the service itself wrote the credential, as the
+// user's newest one.
 func (c Credential) Genuine(keyring *Keyring) bool {
-	return keyring.Verify(c.KeyID, c.MAC, credentialLabel, c.sealed()...)
+	return (c.NewestSeq == 0 || c.NewestSeq == c.Seq) && keyring.Verify(c.KeyID, c.MAC, credentialLabel, c.sealed()...)
 }
 
 func (c Credential) sealed() []string {

@@ -45,9 +45,11 @@ type UserState struct {
 	TokenHash      string // SHA-256 of the newest token in hex, empty for none
 	TokenExpiresAt time.Time
 	LastLoginAt    time.Time
-	Head           Head
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	// PasswordSeq is the event that set the password, 0 if that is not known.
+	PasswordSeq uint64
+	Head        Head
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // User is one account. Every method that changes it also makes the event that

@@ -251,8 +251,8 @@ func (p *planter) requireEveryRoute() {
 // requireEveryCommand holds what ran against the program's own help.
 func (p *planter) requireEveryCommand() {
 	p.t.Helper()
-	help := p.run("", "--help")
-	commands := regexp.MustCompile(`(?m)^  ([a-z][a-z-]*(?: [a-z][a-z-]*)*)`).FindAllStringSubmatch(help[strings.Index(help, "Commands:"):], -1)
+	_, help, _ := strings.Cut(p.run("", "--help"), "Commands:")
+	commands := regexp.MustCompile(`(?m)^  ([a-z][a-z-]*(?: [a-z][a-z-]*)*)`).FindAllStringSubmatch(help, -1)
 	if len(commands) < 10 {
 		p.t.Fatalf("the help names only the commands %v", commands)
 	}

@@ -53,12 +53,12 @@ func save(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 func updateUser(ctx context.Context, tx *sql.Tx, state domain.UserState) error {
 	result, err := tx.ExecContext(ctx, `
 		UPDATE users SET username = ?, role = ?, status = ?, token_hash = ?, token_expires_at = ?,
-		       last_login_at = ?, event_seq = ?, event_hash = ?, created_at = ?, updated_at = ?
+		       last_login_at = ?, event_seq = ?, event_hash = ?, password_seq = ?, created_at = ?, updated_at = ?
 		WHERE id = ?`,
 		state.Username.String(), state.Role, state.Status,
 		sql.NullString{String: state.TokenHash, Valid: state.TokenHash != ""},
 		nullTime(state.TokenExpiresAt), nullTime(state.LastLoginAt),
-		state.Head.Seq, state.Head.Hash, state.CreatedAt, state.UpdatedAt, state.ID)
+		state.Head.Seq, state.Head.Hash, state.PasswordSeq, state.CreatedAt, state.UpdatedAt, state.ID)
 	if errorCode(err) == codeDuplicateKey {
 		return command.ErrUsernameTaken
 	}

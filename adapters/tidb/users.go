@@ -79,10 +79,10 @@ func lockUser(ctx context.Context, tx *sql.Tx, id domain.UserID) (domain.UserSta
 	)
 	err := tx.QueryRowContext(ctx, `
 		SELECT id, username, role, status, token_hash, token_expires_at, last_login_at,
-		       event_seq, event_hash, created_at, updated_at
+		       event_seq, event_hash, password_seq, created_at, updated_at
 		FROM users WHERE id = ? FOR UPDATE`, id,
 	).Scan(&state.ID, &name, &state.Role, &state.Status, &tokenHash, &tokenExpires, &lastIn,
-		&state.Head.Seq, &state.Head.Hash, &state.CreatedAt, &state.UpdatedAt)
+		&state.Head.Seq, &state.Head.Hash, &state.PasswordSeq, &state.CreatedAt, &state.UpdatedAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return domain.UserState{}, command.ErrUserNotFound
 	}
