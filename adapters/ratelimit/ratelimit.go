@@ -44,11 +44,14 @@ func (l *Limit) Take(key string) (wait time.Duration) {
 		return 0
 	}
 	now := l.now()
-	reservation := l.bucket(key).ReserveN(now, 1)
-	if wait = reservation.DelayFrom(now); wait > 0 {
-		reservation.CancelAt(now)
+	bucket := l.bucket(key)
+	if bucket.AllowN(now, 1) {
+		return 0
 	}
-	return wait
+	// A reservation that is cancelled would tell the wait too, but not give all
+	// back while others reserve: parallel refusals would make it longer.
+	missing := 1 - bucket.TokensAt(now)
+	return max(time.Duration(missing*float64(time.Minute)/float64(l.perMinute)), 1)
 }
 
 func (l *Limit) bucket(key string) *rate.Limiter {

@@ -89,3 +89,21 @@ func TestParallelTakesNeverExceedTheLimit(t *testing.T) {
 		t.Errorf("%d were let through, want 100", got)
 	}
 }
+
+func TestParallelRefusalsMakeTheWaitNoLonger(t *testing.T) {
+	limit := New(60, newClock().now)
+	for limit.Take("a") == 0 {
+	}
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 50_000 {
+				limit.Take("a")
+			}
+		})
+	}
+	wait.Wait()
+	if got := limit.Take("a"); got <= 0 || got > time.Second {
+		t.Errorf("waits %s, want no more than 1s", got)
+	}
+}
