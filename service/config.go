@@ -57,7 +57,7 @@ type Config struct {
 	LockTime        time.Duration  `env:"LOGIN_LOCK_TIME" envDefault:"30s" doc:"how long a first lock lasts; each one after it twice as long"`
 	LockMax         time.Duration  `env:"LOGIN_LOCK_MAX" envDefault:"15m" doc:"greatest time of a lock, at most 24h"`
 	RatePerIP       int            `env:"LOGIN_RATE_PER_IP" envDefault:"120" doc:"logins a minute from one address (IPv6: one /64), 0 for no limit; those beyond are answered 429, and are neither events nor failures"`
-	RatePerName     int            `env:"LOGIN_RATE_PER_NAME" envDefault:"60" doc:"logins a minute with one name, 0 for no limit; those beyond are answered 429, and are neither events nor failures"`
+	RatePerName     int            `env:"LOGIN_RATE_PER_NAME" envDefault:"60" doc:"logins a minute with one name, 0 for no limit; those beyond are answered 429, and are neither events nor failures; a network that the user has signed in from has as many for itself"`
 	FloodThreshold  int            `env:"LOGIN_FLOOD_THRESHOLD" envDefault:"20" doc:"refused logins of one user, or of one of the 16 chains of unknown names, that have an event each in a minute; those beyond are counted in one event; 0 for no threshold"`
 	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas"`
 	ShutdownGrace   time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`

@@ -11,7 +11,7 @@ import (
 )
 
 // A test takes less time than a place in these limits needs to become free.
-func TestTooManyLoginsAreSentAwayBeforeTheyCostAnything(t *testing.T) {
+func TestTooManyLoginsAreSentAwayBeforeTheyCount(t *testing.T) {
 	config := stack.New(t)
 	config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	config.RatePerIP, config.RatePerName = 2, 3
@@ -26,8 +26,13 @@ func TestTooManyLoginsAreSentAwayBeforeTheyCostAnything(t *testing.T) {
 		{"admin", "192.0.2.1", 429}, // the address has had its two
 		{"other", "192.0.2.1", 429},
 		{"admin", "192.0.2.2", 200}, // the name's third
-		{"ádmin", "192.0.2.2", 429},
-		{"admin", "192.0.2.3", 429},
+		{"ádmin", "198.51.100.2", 429},
+		{"admin", "198.51.100.3", 429},
+		{"admin", "192.0.2.3", 200}, // where the user has signed in from
+		{"admin", "192.0.2.3", 200},
+		{"admin", "192.0.2.4", 200},
+		{"admin", "192.0.2.4", 429},                  // that network has had its three, too
+		{"user:1@192.0.2.0/24", "198.51.100.3", 401}, // a name is not a network
 		{"other", "2001:db8::1", 401},
 		{"other", "2001:db8::2", 401}, // the same /64
 		{"third", "2001:db8::3", 429},
@@ -43,7 +48,7 @@ func TestTooManyLoginsAreSentAwayBeforeTheyCostAnything(t *testing.T) {
 			t.Errorf("step %d: Retry-After is %q", i, response.Header.Get("Retry-After"))
 		}
 	}
-	if got := failures(t, config); got[domain.UnknownUser] != 3 || len(got) != 1 {
+	if got := failures(t, config); got[domain.UnknownUser] != 4 || len(got) != 1 {
 		t.Errorf("failures are %v: what is sent away is none", got)
 	}
 	requireUnbrokenChains(t, config)

@@ -54,7 +54,7 @@ type LoginHandler struct {
 	Now        func() time.Time
 	SessionTTL time.Duration
 	Policy     domain.LockPolicy
-	// PerIP and PerName bound the logins before they cost anything.
+	// PerIP and PerName bound the logins before they cost a hash.
 	PerIP, PerName RateLimit
 	// FloodThreshold is how many refusals of one user, or of one chain of
 	// unknown names, have an event of their own in a minute; 0 is all.
@@ -73,7 +73,7 @@ type LoginHandler struct {
 // are ErrInvalidCredentials, *RateLimitedError, ErrBusy, and those of the
 // database, after which no session was started that anybody has the token of.
 func (h LoginHandler) Handle(ctx context.Context, login Login) (LoggedIn, error) {
-	if err := h.checkRates(login); err != nil {
+	if err := h.checkHost(login); err != nil {
 		return LoggedIn{}, err
 	}
 	select {
@@ -81,6 +81,9 @@ func (h LoginHandler) Handle(ctx context.Context, login Login) (LoggedIn, error)
 		defer func() { <-h.InFlight }()
 	default:
 		return LoggedIn{}, ErrBusy
+	}
+	if err := h.checkName(ctx, login); err != nil {
+		return LoggedIn{}, err
 	}
 	if h.Hasher.Busy() { // nothing is spent on what will be refused
 		return LoggedIn{}, ErrBusy

@@ -78,7 +78,7 @@ func (h LoginHandler) identify(ctx context.Context, t *try) error {
 	if err != nil {
 		return err
 	}
-	if seen := account.NetworkSeenAt; !seen.IsZero() && h.Now().Sub(seen) < networkKnownFor {
+	if h.knows(account) {
 		t.network = network
 	}
 	t.account, t.subject = account, domain.UserSubject(account.ID, t.network)
@@ -91,6 +91,13 @@ func (h LoginHandler) identify(ctx context.Context, t *try) error {
 		t.hash, t.reason = account.Credential.PasswordHash, domain.WrongPassword
 	}
 	return nil
+}
+
+// knows reports whether the network that an account was looked up with is one
+// that its user has signed in from.
+func (h LoginHandler) knows(account Account) bool {
+	seen := account.NetworkSeenAt
+	return !seen.IsZero() && h.Now().Sub(seen) < networkKnownFor
 }
 
 func (h LoginHandler) account(ctx context.Context, username, network string) (Account, error) {

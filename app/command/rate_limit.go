@@ -1,6 +1,8 @@
 package command
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,15 +28,38 @@ func (e *RateLimitedError) Error() string {
 	return fmt.Sprintf("too many requests: the next one in %s", e.RetryAfter)
 }
 
-// checkRates counts a login by where it comes from and by name. Spellings of
-// a name that are the same to the database count together.
-func (h LoginHandler) checkRates(login Login) error {
-	if host := domain.HostOf(login.Origin.IP); host != "" {
-		if wait := h.PerIP.Take(host); wait > 0 {
-			return &RateLimitedError{wait}
-		}
+// checkHost counts a login by where it comes from.
+func (h LoginHandler) checkHost(login Login) error {
+	host := domain.HostOf(login.Origin.IP)
+	if host == "" {
+		return nil
 	}
-	if wait := h.PerName.Take(domain.FoldName(login.Username)); wait > 0 {
+	return limited(h.PerIP.Take(host))
+}
+
+// checkName counts a login by name. Spellings of a name that are the same to
+// the database count together. Past the limit, a network that the user has
+// signed in from has one for itself: whoever uses up the name's elsewhere does
+// not keep its owner out.
+func (h LoginHandler) checkName(ctx context.Context, login Login) error {
+	wait := h.PerName.Take("name:" + domain.FoldName(login.Username))
+	if wait == 0 {
+		return nil
+	}
+	network := domain.NetworkOf(login.Origin.IP)
+	account, err := h.account(ctx, login.Username, network)
+	if err != nil && !errors.Is(err, ErrUserNotFound) {
+		return err
+	}
+	if h.knows(account) {
+		wait = h.PerName.Take(domain.UserSubject(account.ID, network))
+	}
+	return limited(wait)
+}
+
+// limited returns the error of having to wait.
+func limited(wait time.Duration) error {
+	if wait > 0 {
 		return &RateLimitedError{wait}
 	}
 	return nil
