@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"helfy/app/command"
 	"helfy/domain"
@@ -34,7 +35,8 @@ func (u *Users) Account(ctx context.Context, name domain.Username, network strin
 
 // LogIn implements command.Logins.
 func (u *Users) LogIn(
-	ctx context.Context, account command.Account, subject string, change func(*domain.User, *domain.Attempts) error,
+	ctx context.Context, account command.Account, subject string, keep int,
+	change func(*domain.User, *domain.Attempts, []domain.Session) error,
 ) error {
 	return u.update(ctx, account.ID, func(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 		attempts, err := lockAttempts(ctx, tx, subject)
@@ -44,7 +46,11 @@ func (u *Users) LogIn(
 		if err := checkCredential(ctx, tx, account.Credential); err != nil {
 			return err
 		}
-		if err := change(user, &attempts); err != nil {
+		surplus, err := u.lockSurplus(ctx, tx, account.ID, keep, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := change(user, &attempts, surplus); err != nil {
 			return err
 		}
 		return saveAttempts(ctx, tx, subject, attempts)

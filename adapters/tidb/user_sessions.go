@@ -28,7 +28,19 @@ func (u *Users) UpdateSessions(
 // is no session; to revoke it would seal it.
 func (u *Users) lockSessions(ctx context.Context, tx *sql.Tx, user domain.UserID, now time.Time) ([]domain.Session, error) {
 	rows, err := tx.QueryContext(ctx, liveSessions+" FOR UPDATE", user, now)
-	sessions, err := collectSessions(rows, err)
+	return u.genuine(collectSessions(rows, err))
+}
+
+// maxSurplus bounds the sessions that one login ends because they are too many.
+const maxSurplus = 500
+
+// lockSurplus is lockSessions for all but the newest keep ones.
+func (u *Users) lockSurplus(ctx context.Context, tx *sql.Tx, user domain.UserID, keep int, now time.Time) ([]domain.Session, error) {
+	rows, err := tx.QueryContext(ctx, liveSessions+" LIMIT ? OFFSET ? FOR UPDATE", user, now, maxSurplus, keep)
+	return u.genuine(collectSessions(rows, err))
+}
+
+func (u *Users) genuine(sessions []domain.Session, err error) ([]domain.Session, error) {
 	return slices.DeleteFunc(sessions, func(s domain.Session) bool { return !s.Genuine(u.keyring) }), err
 }
 

@@ -44,6 +44,11 @@ const (
 	networkNotedEvery = 24 * time.Hour
 )
 
+// maxSessions is how many live sessions a user has. A login beyond ends the
+// oldest: what must end all of them has to fit into one transaction and one
+// event, whatever the user has done.
+const maxSessions = 100
+
 // LoginHandler checks passwords and starts sessions. It is safe for
 // concurrent use.
 type LoginHandler struct {
@@ -163,6 +168,10 @@ func (h LoginHandler) logIn(ctx context.Context, try try) (LoggedIn, error) {
 	if err != nil {
 		return LoggedIn{}, err
 	}
+	ending, err := newOccurrence(occurrence.At, try.Origin, occurrence.Origin.Actor)
+	if err != nil {
+		return LoggedIn{}, err
+	}
 	// A session is named after the event that opens it.
 	session := domain.NewSession{
 		ID: occurrence.EventID, Token: domain.NewSecret(token.String()), TTL: h.SessionTTL, PasswordHash: try.newHash,
@@ -172,7 +181,8 @@ func (h LoginHandler) logIn(ctx context.Context, try try) (LoggedIn, error) {
 		session.Network = domain.NetworkOf(try.Origin.IP)
 	}
 	result, disabled := LoggedIn{Token: session.Token, UserID: id, MustChangePassword: session.MustChangePassword}, false
-	err = h.Logins.LogIn(ctx, try.account, try.subject, func(user *domain.User, attempts *domain.Attempts) error {
+	ending.Origin.SessionID = session.ID
+	begin := func(user *domain.User, attempts *domain.Attempts, surplus []domain.Session) error {
 		err := user.LogIn(session, occurrence)
 		result.Username, result.ExpiresAt = user.State().Username.String(), user.State().TokenExpiresAt
 		if disabled = errors.Is(err, domain.ErrUserDisabled); disabled {
@@ -182,8 +192,10 @@ func (h LoginHandler) logIn(ctx context.Context, try try) (LoggedIn, error) {
 			return nil
 		}
 		attempts.Succeed(try.id)
+		user.EndSessions(domain.SessionRevoked, surplus, ending)
 		return err
-	})
+	}
+	err = h.Logins.LogIn(ctx, try.account, try.subject, maxSessions-1, begin)
 	if errors.Is(err, ErrCredentialChanged) {
 		return LoggedIn{}, fmt.Errorf("%w: %w", ErrBusy, err)
 	}

@@ -33,9 +33,12 @@ type Logins interface {
 	// stores them.
 	Attempts(ctx context.Context, subject string, change func(*domain.Attempts)) error
 	// LogIn locks a user and the tries of a subject and stores what change
-	// makes of them. It returns ErrUserNotFound if the user is gone and
+	// makes of them. change is also given the live sessions of the user that
+	// are too many: all but the newest keep, as many as one transaction may
+	// end. It returns ErrUserNotFound if the user is gone and
 	// ErrCredentialChanged if its password is no longer the account's.
-	LogIn(ctx context.Context, account Account, subject string, change func(*domain.User, *domain.Attempts) error) error
+	LogIn(ctx context.Context, account Account, subject string, keep int,
+		change func(*domain.User, *domain.Attempts, []domain.Session) error) error
 	// Refuse locks a user, the tries of the refusal's subject and the user's
 	// count of refusals in its minute, and stores what change makes of them.
 	// It returns ErrUserNotFound if the user is gone.
