@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,27 +22,46 @@ func (v *Verifier) attribute(change AuditEntry, links []*link, found report) {
 	if change.New == nil {
 		to = ^uint64(0)
 	}
-	explained, last := uint64(0), ""
+	var events []Event
+	last := ""
 	for _, link := range links {
 		of := link.event
 		if of.AggregateType == AggregateUser && of.AggregateID == change.RowKey && of.Seq > from && of.Seq <= to && link.genuine {
 			link.covered = true
-			explained++
+			events = append(events, of)
 			last = of.Hash
 		}
 	}
-	switch {
-	case change.New == nil && explained > 0:
+	switch count := uint64(len(events)); {
+	case change.New == nil && slices.ContainsFunc(events, func(e Event) bool { return e.Type == UserDeleted }):
 		return
 	case change.New == nil:
 		found(change, UnattributedChange, "the row was deleted without an event: %s", change.difference())
 	case to <= from:
 		found(change, UnattributedChange, "event_seq did not advance: %s", change.difference())
-	case explained != to-from:
+	case count != to-from:
 		found(change, UnattributedChange, "event_seq went from %d to %d with %d of the %d events: %s",
-			from, to, explained, to-from, change.difference())
+			from, to, count, to-from, change.difference())
 	case last != after.hash:
 		found(change, UnattributedChange, "event_hash is not the hash of event %d: %s", to, change.difference())
+	default:
+		change.holdUpTo(events, found)
+	}
+}
+
+// holdUpTo checks that the change is the one that its events tell of.
+func (e AuditEntry) holdUpTo(events []Event, found report) {
+	before, err := readCells(e.Old)
+	if err != nil {
+		return // its rows were read before
+	}
+	after, err := readCells(e.New)
+	if err != nil {
+		return
+	}
+	if wrong := unexplained(before, after, events); len(wrong) > 0 {
+		found(e, UnattributedChange, "it is not what its events (%s) tell, %s: %s",
+			typesOf(events), strings.Join(wrong, ", "), e.difference())
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 //     events of that user with a < seq ≤ b at the same commitTs (an INSERT
 //     those from 1 to b, a DELETE those above a), and each event of a user
 //     has such a change;
+//   - the change is the one that its events tell of: nothing but ROLE_CHANGED
+//     changes a role, and to the one that it says;
 //   - each schema change of a fed table was announced.
 //
 // What it finds depends on nothing but the entries, the states it was given
