@@ -89,10 +89,10 @@ func splitSQL(text string) []string {
 	}
 	for text != "" {
 		switch {
-		case strings.HasPrefix(text, "--") || text[0] == '#':
+		case lineComment(text):
 			text = after(text, "\n")
 			space()
-		case strings.HasPrefix(text, "/*"):
+		case strings.HasPrefix(text, "/*") && !runs(text[2:]):
 			text = after(text, "*/")
 			space()
 		case strings.ContainsRune(" \t\r\n", rune(text[0])):
@@ -112,6 +112,23 @@ func splitSQL(text string) []string {
 	}
 	end()
 	return statements
+}
+
+// lineComment reports whether a comment begins that ends with the line; two
+// dashes need a space behind them.
+func lineComment(text string) bool {
+	return text[0] == '#' || text == "--" || strings.HasPrefix(text, "--") && text[2] <= ' '
+}
+
+// runs reports whether a comment is one that TiDB runs:
+// https://docs.pingcap.com/tidb/stable/comment-syntax
+func runs(comment string) bool {
+	for _, mark := range []string{"!", "M!", "T!", "+"} {
+		if strings.HasPrefix(comment, mark) {
+			return true
+		}
+	}
+	return false
 }
 
 // lower is for ASCII, which is all that keywords have.

@@ -288,6 +288,19 @@ func TestAnAnnouncedSchemaChangeIsNoFinding(t *testing.T) {
 	tr.wants(UnannouncedDDL, UnannouncedDDL)
 }
 
+func TestAnAnnouncementDoesNotCoverWhatACommentRuns(t *testing.T) {
+	for _, rest := range []string{" /*!, DROP COLUMN role */", " /*T! , DROP COLUMN role */", " /*T![ttl] , DROP COLUMN role */", "--1, DROP COLUMN role"} {
+		tr := newTrail(t)
+		event, _ := ChangeSchema(tr.keyring, Head{}, SchemaChangeAnnounced,
+			SchemaChange{Migration: "m", SQL: "ALTER TABLE users ADD COLUMN age INT DEFAULT 1 -- years\n;"}, Occurrence{EventID: "s", At: noon})
+		tr.commit(tr.event(event))
+		tr.commit(tr.ddl("ALTER", "ALTER TABLE users ADD COLUMN age INT DEFAULT 1"))
+		tr.wants()
+		tr.commit(tr.ddl("ALTER", "ALTER TABLE users ADD COLUMN age INT DEFAULT 1"+rest))
+		tr.wants(UnannouncedDDL)
+	}
+}
+
 func TestAnAnnouncementDoesNotLastForEver(t *testing.T) {
 	tr := newTrail(t)
 	event, _ := ChangeSchema(tr.keyring, Head{}, SchemaChangeAnnounced, SchemaChange{Migration: "m", SQL: "DROP TABLE users"},
