@@ -22,9 +22,10 @@ const (
 	// UnannouncedDDL is a schema change of a fed table that no migration has
 	// announced.
 	UnannouncedDDL FindingKind = "unannounced-ddl"
-	// CredentialMAC is a password hash that the service did not write.
+	// CredentialMAC is a password hash that the service did not write, or has
+	// replaced.
 	CredentialMAC FindingKind = "credential-mac"
-	// SessionMAC is a session that the service did not write.
+	// SessionMAC is a session that the service did not write, or has ended.
 	SessionMAC FindingKind = "session-mac"
 	// SealMismatch is a chain that is not as it was sealed.
 	SealMismatch FindingKind = "seal-mismatch"

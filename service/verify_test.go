@@ -201,6 +201,22 @@ func TestWhatIsStoredIsHeldUpAgainstTheLog(t *testing.T) {
 	requireClean(t, config, "--from", "table", "--user", "bob")
 }
 
+func TestWhatTheServiceHasReplacedCannotBePutBack(t *testing.T) {
+	config, client := busy(t)
+	token := login(t, client, "alice")
+	for _, table := range []string{"sessions", "credentials"} {
+		exec(t, config, "CREATE TABLE kept_"+table+" LIKE "+table)
+		exec(t, config, "INSERT INTO kept_"+table+" SELECT * FROM "+table)
+	}
+	sendJSON(t, client, "POST", "/api/password", token, passwords("alice", strong), 204)
+	eventuallyComplete(t, client, login(t, client, "admin"))
+	requireClean(t, config, "--from", "table")
+	exec(t, config, "REPLACE INTO sessions SELECT * FROM kept_sessions WHERE user_id = 2 AND revoked_at IS NULL")
+	exec(t, config, "REPLACE INTO credentials SELECT * FROM kept_credentials WHERE user_id = 2")
+	report := requireOutcome(t, config, []string{"credential-mac", "session-mac"}, "--from", "table")
+	requireOutcome(t, config, report.kinds(), "--from", "table", "--user", "alice")
+}
+
 func TestFindingsCanBeKeptToAUserByAnyNameThatItHad(t *testing.T) {
 	config, client := busy(t)
 	exec(t, config, "UPDATE users SET username = 'alicia' WHERE id = 2")

@@ -88,6 +88,22 @@ func (s *Stored) Heads(ctx context.Context) (map[domain.Chain]domain.Head, error
 		"SELECT aggregatetype, aggregateid, event_seq, event_hash FROM event_chains")
 }
 
+// Users implements verification.Stored.
+func (s *Stored) Users(ctx context.Context) (map[domain.UserID]domain.LoggedUser, error) {
+	users := map[domain.UserID]domain.LoggedUser{}
+	type stored struct {
+		id  domain.UserID
+		row domain.LoggedUser
+	}
+	scan := func(rows *sql.Rows) (u stored, err error) {
+		err = rows.Scan(&u.id, &u.row.Username, &u.row.Role, &u.row.Status, &u.row.TokenHash)
+		return u, err
+	}
+	condition, args := s.of("id")
+	return users, each(ctx, s.tx, "users", scan, func(u stored) { users[u.id] = u.row },
+		"SELECT id, username, role, status, COALESCE(token_hash, '') FROM users"+condition, args...)
+}
+
 func scanUserHead(rows *sql.Rows) (domain.SealedHead, error) {
 	var id domain.UserID
 	var head domain.Head

@@ -22,6 +22,8 @@ type Stored interface {
 	// Heads returns the ends of chains as the users rows and the chains that
 	// belong to no user have them.
 	Heads(ctx context.Context) (map[domain.Chain]domain.Head, error)
+	// Users returns the users rows, as far as they are compared.
+	Users(ctx context.Context) (map[domain.UserID]domain.LoggedUser, error)
 	// EachCredential and EachSession give every row to take.
 	EachCredential(ctx context.Context, take func(domain.Credential)) error
 	EachSession(ctx context.Context, take func(domain.Session)) error
@@ -47,6 +49,7 @@ type Inspection struct {
 	heads   map[domain.Chain]domain.Head
 	waiting []domain.AuditEntry
 	known   map[string]bool
+	past    past
 }
 
 // ttlMargin is how much younger than the TTL an event must be to be missed:
@@ -56,19 +59,21 @@ const ttlMargin = time.Hour
 // lookups is how many outbox rows are looked up at a time.
 const lookups = 500
 
-// Begin checks the MACs of credentials and sessions, and sees to it that the
-// heads are compared when the judge comes to the moment.
+// Begin checks the MACs of credentials and sessions, if there are keys, and
+// sees to it that the heads are compared when the judge comes to the moment.
 func (i *Inspection) Begin(ctx context.Context) (err error) {
 	i.known = map[string]bool{}
 	if i.heads, err = i.Stored.Heads(ctx); err != nil {
 		return err
 	}
 	i.Judge.At(i.Stored.Moment(), i.compareHeads)
-	if i.Keyring == nil {
-		return nil
+	i.past = newPast()
+	if i.past.users, err = i.Stored.Users(ctx); err != nil {
+		return err
 	}
 	err = i.Stored.EachCredential(ctx, func(c domain.Credential) {
-		if !c.Genuine(i.Keyring) {
+		i.past.credentials[c.UserID] = c.Seq
+		if i.Keyring != nil && !c.Genuine(i.Keyring) {
 			i.found(domain.CredentialMAC, tableCredentials, c.UserID.String(), c.UserID, "the password hash was not written by the service")
 		}
 	})
@@ -76,7 +81,10 @@ func (i *Inspection) Begin(ctx context.Context) (err error) {
 		return err
 	}
 	return i.Stored.EachSession(ctx, func(s domain.Session) {
-		if !s.Genuine(i.Keyring) {
+		if s.RevokedAt.IsZero() {
+			i.past.sessions[s.ID] = s.UserID
+		}
+		if i.Keyring != nil && !s.Genuine(i.Keyring) {
 			i.found(domain.SessionMAC, tableSessions, s.ID, s.UserID, "the session was not written by the service")
 		}
 	})
@@ -88,10 +96,15 @@ func (i *Inspection) found(kind domain.FindingKind, table, key string, user doma
 	})
 }
 
-// Commit compares the events among the entries with their outbox rows.
+// Commit compares the events among the entries with their outbox rows, and
+// notes what the entries say of the other rows.
 func (i *Inspection) Commit(ctx context.Context, entries []domain.AuditEntry) error {
 	for _, entry := range entries {
-		if entry.Source == domain.SourceEvent && entry.CommitTs <= i.Stored.Moment() {
+		if entry.CommitTs > i.Stored.Moment() {
+			continue
+		}
+		i.past.note(entry)
+		if entry.Source == domain.SourceEvent {
 			i.waiting = append(i.waiting, entry)
 		}
 	}
@@ -138,11 +151,13 @@ func (i *Inspection) foundAt(entry domain.AuditEntry, kind domain.FindingKind, d
 	})
 }
 
-// End looks for outbox rows that the log does not have.
+// End looks for outbox rows that the log does not have, and for rows that are
+// not as the log has left them.
 func (i *Inspection) End(ctx context.Context) error {
 	if err := i.lookUp(ctx); err != nil {
 		return err
 	}
+	i.past.compare(i.found)
 	return i.Stored.EachEvent(ctx, func(event domain.Event) {
 		if i.known[event.ID] {
 			return
