@@ -22,10 +22,11 @@ func TestAGenuineEventDoesNotExplainAnotherChange(t *testing.T) {
 		"another role than was told": {changeRole, []string{"role", "user"}, `role should be "admin"`},
 		"a session with a failure": {func(u *User) { u.FailLogin(WrongPassword, Occurrence{EventID: "no", At: noon}) },
 			[]string{"token_hash", "00"}, "token_hash should stay"},
+		"an older password with a change of role": {changeRole, []string{"password_seq", "0"}, "password_seq should stay"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrail(t)
-			before := tr.bent()
+			before := tr.bent("created_at", "2026-01-01 00:00:00.000000", "token_hash", "11", "password_seq", "1")
 			entries := tr.serve(c.do)
 			entries[0] = tr.change(before, tr.bent(c.bend...))
 			tr.commit(entries...)

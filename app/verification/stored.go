@@ -72,8 +72,9 @@ func (i *Inspection) Begin(ctx context.Context) (err error) {
 		return err
 	}
 	err = i.Stored.EachCredential(ctx, func(c domain.Credential) {
-		i.past.credentials[c.UserID] = c.Seq
-		if i.Keyring != nil && !c.Genuine(i.Keyring) {
+		if i.Keyring == nil || c.Genuine(i.Keyring) {
+			i.past.credentials[c.UserID] = c.Seq
+		} else {
 			i.found(domain.CredentialMAC, tableCredentials, c.UserID.String(), c.UserID, "the password hash was not written by the service")
 		}
 	})
