@@ -69,6 +69,8 @@ func TestOnlyTrustedProxiesTellTheClientsAddress(t *testing.T) {
 		"the proxy is trusted":    {"127.0.0.0/8", "203.0.113.7", "203.0.113.7"},
 		"the client adds its own": {"127.0.0.0/8", "10.0.0.1, 203.0.113.7", "203.0.113.7"},
 		"another is trusted":      {"192.0.2.0/24", "203.0.113.7", "127.0.0.1"},
+		"the proxy adds a port":   {"127.0.0.0/8", "203.0.113.7:4711", "127.0.0.1"},
+		"the proxy says nothing":  {"127.0.0.0/8", "", "127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("TRUSTED_PROXIES", test.trusted)

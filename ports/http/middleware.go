@@ -65,7 +65,8 @@ func originOf(ctx context.Context) domain.Origin {
 }
 
 // withClientIP finds the client's address; X-Forwarded-For counts only as far
-// as trusted proxies wrote it.
+// as trusted proxies wrote it. The peer stands for a client that they do not
+// tell, so that nobody is without an address to be limited by.
 func withClientIP(trusted []netip.Prefix) func(http.Handler) http.Handler {
 	if len(trusted) == 0 {
 		return middleware.ClientIPFromRemoteAddr
@@ -74,7 +75,8 @@ func withClientIP(trusted []netip.Prefix) func(http.Handler) http.Handler {
 	for i, prefix := range trusted {
 		prefixes[i] = prefix.String()
 	}
-	return middleware.ClientIPFromXFF(prefixes...)
+	forwarded := middleware.ClientIPFromXFF(prefixes...)
+	return func(next http.Handler) http.Handler { return middleware.ClientIPFromRemoteAddr(forwarded(next)) }
 }
 
 // withTimeout ends the context of a request that takes too long.
