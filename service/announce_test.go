@@ -108,7 +108,7 @@ func TestAMigrationThatIsTakenBackIsAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := announcements(t, config)
-	if len(got) != 2 || !strings.HasPrefix(got[0], `SCHEMA_CHANGE_ANNOUNCED {"migration":"`+file+`","direction":"down","sql":"DROP `) {
+	if len(got) != 2 || !strings.HasPrefix(got[0], `SCHEMA_CHANGE_ANNOUNCED {"migration":"`+file+`","direction":"down","sql":"`) || !strings.Contains(got[0], "DROP ") {
 		t.Errorf("got %q", got)
 	}
 }
