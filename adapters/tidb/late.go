@@ -44,7 +44,7 @@ func noteLate(ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint6
 	if err != nil || !late {
 		return err
 	}
-	return moveVerification(ctx, tx, mark{pass: at.pass + 1, state: "{}"})
+	return moveVerification(ctx, tx, at.anew())
 }
 
 // tellsMore reports whether one of the entries is not in the table, or has a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"helfy/app/findings"
@@ -32,6 +33,12 @@ type mark struct {
 	state   string
 }
 
+// anew returns the beginning of another pass.
+func (m mark) anew() mark { return mark{pass: m.pass + 1, state: "{}"} }
+
+// errUnreadable says that somebody has written into what verification keeps.
+var errUnreadable = errors.New("what verification keeps cannot be read")
+
 // verifierState is what a verifier keeps besides the chains.
 type verifierState struct {
 	Announcements []domain.Announcement `json:"announcements,omitempty"`
@@ -56,6 +63,10 @@ func (v Verification) Advance(ctx context.Context, judge func(findings.Chunk) fi
 			return errSettled
 		}
 		progress, moved, err = v.advance(ctx, tx, at, judge)
+		if errors.Is(err, errUnreadable) {
+			progress, moved = findings.Progress{More: true}, at.anew()
+			err = moveVerification(ctx, tx, moved)
+		}
 		return err
 	})
 	if err != nil {
@@ -85,7 +96,7 @@ func (v Verification) advance(
 	// Read before the entries: what it promises is there.
 	complete, err := v.log.completeThrough(ctx, tx)
 	if err == nil && isAhead(at.through, complete) {
-		at = mark{pass: at.pass + 1, state: "{}"}
+		at = at.anew()
 	}
 	if err != nil || complete <= at.through {
 		return progress, at, err
@@ -97,7 +108,7 @@ func (v Verification) advance(
 	}
 	var state verifierState
 	if err := json.Unmarshal([]byte(at.state), &state); err != nil {
-		return progress, at, fmt.Errorf("read the verifier's state: %w", err)
+		return progress, at, fmt.Errorf("%w: the verifier's state: %w", errUnreadable, err)
 	}
 	chunk.Announcements = state.Announcements
 	if chunk.Chains, err = loadChains(ctx, tx, at.pass, chunk.Entries); err != nil {

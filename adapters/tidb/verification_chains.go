@@ -68,7 +68,7 @@ func loadSomeChains(ctx context.Context, tx *sql.Tx, states map[domain.Chain]dom
 		}
 		var state domain.ChainState
 		if err := json.Unmarshal(text, &state); err != nil {
-			return fmt.Errorf("chain %s: %w", chain, err)
+			return fmt.Errorf("%w: chain %s: %w", errUnreadable, chain, err)
 		}
 		states[chain] = state
 	}

@@ -304,6 +304,28 @@ func TestAMarkThatSomebodyMovesAheadMakesVerificationBeginAnew(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeReadOfVerificationMakesItBeginAnew(t *testing.T) {
+	config := stack.New(t)
+	w := newWriter(t, config)
+	store, stored := verification(t, config)
+	total := 0
+	for _, statement := range []string{
+		"DO 1", "UPDATE projection_audit_verification SET state = 'x'", "UPDATE projection_audit_chains SET state = '[]'",
+	} {
+		if _, err := stack.DB(t, config).ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+		entries, bent := w.load(200, 3)
+		w.flush(entries...)
+		if _, err := w.verify(t.Context(), store); err != nil {
+			t.Fatalf("after %s: %v", statement, err)
+		}
+		if total += bent; len(stored()) != total || bent == 0 {
+			t.Errorf("after %s: %d findings, want %d", statement, len(stored()), total)
+		}
+	}
+}
+
 // The rest of a split UPDATE that was a dead letter.
 func TestAHalfThatComesLateMakesVerificationBeginAnew(t *testing.T) {
 	config := stack.New(t)
