@@ -1,8 +1,8 @@
 package service_test
 
 import (
-	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,14 +14,7 @@ import (
 // metricsAddress returns an address that nobody listens on.
 func metricsAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return listener.Addr().String()
+	return "127.0.0.1:" + strconv.Itoa(stack.FreePort(t))
 }
 
 func readMetrics(t *testing.T, config service.Config) string {
