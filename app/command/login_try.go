@@ -11,9 +11,11 @@ import (
 	"helfy/domain"
 )
 
-// How long a try waits for its place, and between two looks.
+// How long a try waits for its place, also while the database does not answer,
+// and between two looks. It is a little longer than the database waits for a
+// lock.
 const (
-	placeTimeout  = 3 * time.Second
+	placeTimeout  = 4 * time.Second
 	placeFirstGap = 20 * time.Millisecond
 	placeLastGap  = 100 * time.Millisecond
 )
@@ -111,7 +113,8 @@ func (h LoginHandler) account(ctx context.Context, username, network string) (Ac
 // takePlace waits for a place and reports whether the subject is locked. It
 // returns ErrBusy if there is no place in time.
 func (h LoginHandler) takePlace(ctx context.Context, t try) (locked bool, err error) {
-	deadline := time.Now().Add(placeTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, placeTimeout, ErrBusy)
+	defer cancel()
 	for gap := placeFirstGap; ; gap = min(2*gap, placeLastGap) {
 		var grant domain.Grant
 		err := h.Logins.Attempts(ctx, t.subject, func(attempts *domain.Attempts) {
@@ -124,13 +127,10 @@ func (h LoginHandler) takePlace(ctx context.Context, t try) (locked bool, err er
 		if grant != domain.Full {
 			return grant == domain.Locked, nil
 		}
-		if time.Now().After(deadline) {
-			return false, ErrBusy
-		}
 		select {
 		case <-time.After(gap):
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return false, context.Cause(ctx)
 		}
 	}
 }
