@@ -62,38 +62,43 @@ func TestALoginIsStoredWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
+// A login has two COMMITs: its place among the tries, and its result.
 func TestALostCommitIsSettled(t *testing.T) {
 	for name, cut := range map[string]stack.Cut{
 		"before the server sees it": stack.CutBeforeCommit,
 		"after the server has it":   stack.CutAfterCommit,
 		"in silence":                stack.SilenceAfterCommit,
 	} {
-		t.Run(name, func(t *testing.T) {
-			config := stack.New(t)
-			stack.AddUser(t, config, "admin", domain.RoleAdmin)
-			before := count(t, config)
-			proxy := stack.NewProxy(t, net.JoinHostPort(config.TiDBHost, strconv.Itoa(config.TiDBPort)))
-			viaProxy := config
-			viaProxy.TiDBPort = proxy.Port
-			// No consumer: its commits must not take the cut.
-			client := stack.Serve(t, viaProxy)
-
-			proxy.CutNext(cut)
-			token := login(t, client, "admin")
-			if proxy.Cuts.Load() != 1 {
-				t.Fatalf("the proxy has cut %d connections, want 1", proxy.Cuts.Load())
-			}
-			want := counts{
-				Sessions: before.Sessions + 1, Events: before.Events + 1, UserSeq: before.UserSeq + 1,
-				TokenHash: domain.HashToken(domain.NewSecret(token)),
-			}
-			if after := count(t, config); after != want {
-				t.Errorf("the database has %+v, the answer says %+v", after, want)
-			}
-			if _, err := client.Audit(t.Context(), token, ""); err != nil {
-				t.Errorf("the token must be usable: %v", err)
-			}
-			requireUnbrokenChains(t, config)
-		})
+		for nth, what := range map[int]string{1: "place", 2: "result"} {
+			t.Run(what+" "+name, func(t *testing.T) { loseCommit(t, nth, cut) })
+		}
 	}
+}
+
+func loseCommit(t *testing.T, nth int, cut stack.Cut) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	before := count(t, config)
+	proxy := stack.NewProxy(t, net.JoinHostPort(config.TiDBHost, strconv.Itoa(config.TiDBPort)))
+	viaProxy := config
+	viaProxy.TiDBPort = proxy.Port
+	// No consumer: its commits must not take the cut.
+	client := stack.Serve(t, viaProxy)
+
+	proxy.CutNth(nth, cut)
+	token := login(t, client, "admin")
+	if proxy.Cuts.Load() != 1 {
+		t.Fatalf("the proxy has cut %d connections, want 1", proxy.Cuts.Load())
+	}
+	want := counts{
+		Sessions: before.Sessions + 1, Events: before.Events + 1, UserSeq: before.UserSeq + 1,
+		TokenHash: domain.HashToken(domain.NewSecret(token)),
+	}
+	if after := count(t, config); after != want {
+		t.Errorf("the database has %+v, the answer says %+v", after, want)
+	}
+	if _, err := client.Audit(t.Context(), token, ""); err != nil {
+		t.Errorf("the token must be usable: %v", err)
+	}
+	requireUnbrokenChains(t, config)
 }

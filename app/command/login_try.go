@@ -12,10 +12,10 @@ import (
 )
 
 // How long a try waits for its place, also while the database does not answer,
-// and between two looks. It is a little longer than the database waits for a
-// lock.
+// and between two looks. It leaves time to ask again after an answer that did
+// not come.
 const (
-	placeTimeout  = 4 * time.Second
+	placeTimeout  = 7 * time.Second
 	placeFirstGap = 20 * time.Millisecond
 	placeLastGap  = 100 * time.Millisecond
 )

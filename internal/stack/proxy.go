@@ -33,6 +33,7 @@ type Proxy struct {
 	Port int
 	// Cuts counts the connections that were cut, Commits the COMMITs.
 	Cuts, Commits atomic.Int32
+	before        atomic.Int32
 	cut           atomic.Int32
 	delay         atomic.Int64 // nanoseconds
 	silent        atomic.Bool
@@ -69,7 +70,14 @@ func NewProxy(t testing.TB, target string) *Proxy {
 }
 
 // CutNext breaks the connection of the next COMMIT, once.
-func (p *Proxy) CutNext(cut Cut) { p.cut.Store(int32(cut)) }
+func (p *Proxy) CutNext(cut Cut) { p.CutNth(1, cut) }
+
+// CutNth breaks the connection of the nth COMMIT from now on, counted from 1,
+// once.
+func (p *Proxy) CutNth(n int, cut Cut) {
+	p.before.Store(int32(n - 1))
+	p.cut.Store(int32(cut))
+}
 
 // DelayCommits makes every COMMIT from now on take so much longer.
 func (p *Proxy) DelayCommits(by time.Duration) { p.delay.Store(int64(by)) }
@@ -105,6 +113,9 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 		select {
 		case <-time.After(time.Duration(p.delay.Load())):
 		case <-ctx.Done():
+		}
+		if Cut(p.cut.Load()) != CutNothing && p.before.Add(-1) >= 0 {
+			return true, true
 		}
 		switch Cut(p.cut.Swap(int32(CutNothing))) {
 		case CutBeforeCommit:
