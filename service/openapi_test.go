@@ -15,9 +15,12 @@ type openAPI struct {
 	OpenAPI string
 	Paths   map[string]map[string]struct {
 		OperationID string
+		Parameters  []parameter
 		Responses   map[string]any
 	}
 }
+
+type parameter struct{ Name string }
 
 // calls has a request for each operation of the description. The token is an
 // administrator's, and COMMIT stands for a commitTs of the log.
@@ -71,6 +74,10 @@ func TestEveryDescribedOperationAnswersAsDescribed(t *testing.T) {
 				continue
 			}
 			called = append(called, operation.OperationID)
+			_, unprocessable := operation.Responses["422"]
+			if want := slices.ContainsFunc(operation.Parameters, func(p parameter) bool { return p.Name == "Idempotency-Key" }); unprocessable != want {
+				t.Errorf("%s: described with 422 is %v, want %v", operation.OperationID, unprocessable, want)
+			}
 			// Each has a session of its own, so that logout ends no other.
 			token := login(t, client, "admin")
 			response, body, err := client.Do(t.Context(), strings.ToUpper(method), strings.Replace(request.path, "COMMIT", commitTs, 1), token, request.body)

@@ -71,8 +71,12 @@ func newReport(r verification.Report, user string, sealed bool) report {
 // proves says what the outcome means, and what it does not.
 func proves(r verification.Report, sealed bool) []string {
 	var lines []string
+	but := ""
+	if !r.Clean() {
+		but = ", but for what is named above"
+	}
 	if r.WithKey {
-		lines = append(lines, "Proves, up to the time above: every event was sealed by a holder of the key and none is missing within a chain; "+
+		lines = append(lines, "Proves, up to the time above"+but+": every event was sealed by a holder of the key and none is missing within a chain; "+
 			"every change of a user has its events; every schema change was announced.")
 	} else {
 		lines = append(lines, "MACs were NOT checked, as there is no HELFY_KEY_FILE: shown is only that the events of each chain follow each other "+

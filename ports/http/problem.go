@@ -34,8 +34,8 @@ func init() {
 	}
 }
 
-// documentBadRequest makes the description say what init does. An operation
-// that names 422 itself answers it by unprocessable.
+// documentBadRequest makes the description say what init does. Only what takes
+// an idempotency key answers 422, by unprocessable.
 func documentBadRequest(_ *huma.OpenAPI, operation *huma.Operation) {
 	const wrong, right = "422", "400"
 	response, ok := operation.Responses[wrong]
@@ -45,7 +45,7 @@ func documentBadRequest(_ *huma.OpenAPI, operation *huma.Operation) {
 	bad := *response
 	bad.Description = http.StatusText(http.StatusBadRequest)
 	operation.Responses[right] = &bad
-	if !slices.Contains(operation.Errors, http.StatusUnprocessableEntity) {
+	if !slices.ContainsFunc(operation.Parameters, func(p *huma.Param) bool { return p.Name == idempotencyHeader }) {
 		delete(operation.Responses, wrong)
 	}
 }
