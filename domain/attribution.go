@@ -116,3 +116,6 @@ func (e AuditEntry) difference() string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// IsFed reports whether a table is one of those that are fed to Kafka.
+func IsFed(table string) bool { return table == usersTable || table == outboxTable }

@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // AggregateReader is the aggregatetype of the events that tell who has read
 // the audit trail. They are a chain for each reader: not that of the user, who
@@ -20,6 +23,15 @@ type Reading struct {
 
 // Chain returns the chain of the reader.
 func (r Reading) Chain() Chain { return Chain{AggregateReader, r.UserID.String()} }
+
+// Masked returns the reading with one of its parameters masked, as MaskName
+// masks the name of a login, and its fingerprint beside it.
+func (r Reading) Masked(keyring *Keyring, parameter string) Reading {
+	name := MaskName(keyring, r.Filter[parameter])
+	r.Filter = maps.Clone(r.Filter)
+	r.Filter[parameter], r.Filter[parameter+"Fingerprint"] = name.Masked, name.Fingerprint
+	return r
+}
 
 // ReadAudit makes the event of a reading, as the link after head.
 func ReadAudit(keyring *Keyring, head Head, reading Reading, occurrence Occurrence) (Event, Head) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,6 +53,10 @@ func (p *planter) visitRoutes() {
 	}
 	for _, entry := range page.Entries[:min(10, len(page.Entries))] {
 		p.call(http.MethodGet, "/api/audit/transactions/"+entry.CommitTs, admin, "", http.StatusOK)
+	}
+	for _, parameter := range []string{"user", "table"} {
+		pasted := url.QueryEscape(p.password("in the filter " + parameter))
+		p.call(http.MethodGet, "/api/audit?"+parameter+"="+pasted, admin, "", http.StatusOK)
 	}
 	p.call(http.MethodGet, "/api/audit/findings", admin, "", http.StatusOK)
 	for _, path := range []string{"/health", "/livez", "/readyz", "/openapi.json", "/docs"} {

@@ -250,3 +250,19 @@ func TestPagesAreReadInTheOrderOfTheKey(t *testing.T) {
 		t.Errorf("%d statements, want those of the first and of the next page, %v", statements, err)
 	}
 }
+
+func TestANameThatNobodyHasIsMaskedInWhatIsRecorded(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client := stack.Serve(t, config)
+	token := login(t, client, "admin")
+	for _, query := range []string{"?user=ADMIN", "?user=hunter2hunter2", "?table=users&user=x", "?table=hunter2hunter2"} {
+		call(t, client, http.MethodGet, "/api/audit"+query, token, http.StatusOK)
+	}
+	recorded := strings.Join(readings(t, config), "\n")
+	if strings.Contains(recorded, "hunter2hunter2") || strings.Count(recorded, `"hu***"`) != 2 ||
+		!strings.Contains(recorded, `"user":"ADMIN"`) || !strings.Contains(recorded, `"table":"users"`) ||
+		strings.Count(recorded, `"userFingerprint"`) != 2 || strings.Count(recorded, `"tableFingerprint"`) != 1 {
+		t.Errorf("recorded were\n%s", recorded)
+	}
+}

@@ -140,7 +140,7 @@ func (c Config) newHandler(
 		ListSessions:  query.ListSessions{Sessions: sessions, Now: time.Now},
 		EndSessions:   command.EndSessionsHandler{Users: users, Now: time.Now},
 		RecordRead: command.RecordReadHandler{
-			Chains: tidb.NewChains(db, keyring), Keyring: keyring, Now: time.Now, Recent: &command.RecentReadings{},
+			Chains: tidb.NewChains(db, keyring), Names: users, Keyring: keyring, Now: time.Now, Recent: &command.RecentReadings{},
 		},
 		Accounts:        c.accounts(db, users, hasher, keyring, log),
 		ShowTransaction: query.ShowTransaction{Log: audit},

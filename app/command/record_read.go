@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,9 +19,17 @@ type RecordRead struct {
 	Origin  domain.Origin
 }
 
+// Names tells whose names there are.
+type Names interface {
+	// Account is that of Logins.
+	Account(ctx context.Context, name domain.Username, network string) (Account, error)
+}
+
 // RecordReadHandler records readings. It is safe for concurrent use.
 type RecordReadHandler struct {
-	Chains  Chains
+	Chains Chains
+	// Names finds users by name.
+	Names   Names
 	Keyring *domain.Keyring
 	Now     func() time.Time
 	Recent  *RecentReadings
@@ -33,12 +42,20 @@ type RecordReadHandler struct {
 func (h RecordReadHandler) Handle(ctx context.Context, record RecordRead) error {
 	now := h.Now()
 	minute := now.Unix() / 60
-	id, err := readingID(record.Reading, minute)
+	asked, err := readingID(record.Reading, minute)
 	if err != nil {
 		return err
 	}
-	if h.Recent.has(id, minute) {
+	if h.Recent.has(asked, minute) {
 		return nil
+	}
+	if record.Reading, err = h.mask(ctx, record.Reading); err != nil {
+		return err
+	}
+	// Of what is masked: the id of an event must not tell more than its payload.
+	id, err := readingID(record.Reading, minute)
+	if err != nil {
+		return err
 	}
 	record.Origin.Actor = "user:" + record.Reading.UserID.String()
 	occurrence := domain.Occurrence{EventID: id.String(), At: now, Origin: record.Origin}
@@ -48,8 +65,41 @@ func (h RecordReadHandler) Handle(ctx context.Context, record RecordRead) error 
 	if err != nil {
 		return err
 	}
-	h.Recent.add(id, minute)
+	h.Recent.add(asked, minute)
 	return nil
+}
+
+// mask hides names that nobody has: they may be passwords pasted into the
+// wrong field.
+func (h RecordReadHandler) mask(ctx context.Context, reading domain.Reading) (domain.Reading, error) {
+	for parameter, known := range map[string]func(context.Context, string) (bool, error){
+		"user":  h.isUser,
+		"table": func(_ context.Context, name string) (bool, error) { return domain.IsFed(name), nil },
+	} {
+		name, asked := reading.Filter[parameter]
+		if !asked {
+			continue
+		}
+		ok, err := known(ctx, name)
+		if err != nil {
+			return reading, err
+		}
+		if !ok {
+			reading = reading.Masked(h.Keyring, parameter)
+		}
+	}
+	return reading, nil
+}
+
+func (h RecordReadHandler) isUser(ctx context.Context, text string) (bool, error) {
+	name, err := domain.NewUsername(text)
+	if err != nil {
+		return false, nil //nolint:nilerr // such a name is nobody's
+	}
+	if _, err = h.Names.Account(ctx, name, ""); errors.Is(err, ErrUserNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // readingSpace is the namespace of the ids of these events, a random UUID.

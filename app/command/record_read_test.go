@@ -29,6 +29,13 @@ func (c *chains) Append(_ context.Context, _ domain.Chain, link func(domain.Head
 	return nil
 }
 
+// nobody is a service without users.
+type nobody struct{}
+
+func (nobody) Account(context.Context, domain.Username, string) (command.Account, error) {
+	return command.Account{}, command.ErrUserNotFound
+}
+
 // recorder returns a handler whose clock shows now.
 func recorder(t *testing.T, now *time.Time) (command.RecordReadHandler, *chains) {
 	t.Helper()
@@ -38,7 +45,7 @@ func recorder(t *testing.T, now *time.Time) (command.RecordReadHandler, *chains)
 	}
 	kept := &chains{events: map[string]domain.Event{}}
 	return command.RecordReadHandler{
-		Chains: kept, Keyring: keyring, Now: func() time.Time { return *now }, Recent: &command.RecentReadings{},
+		Chains: kept, Names: nobody{}, Keyring: keyring, Now: func() time.Time { return *now }, Recent: &command.RecentReadings{},
 	}, kept
 }
 
