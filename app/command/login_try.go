@@ -115,6 +115,7 @@ func (h LoginHandler) account(ctx context.Context, username, network string) (Ac
 func (h LoginHandler) takePlace(ctx context.Context, t try) (locked bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, placeTimeout, ErrBusy)
 	defer cancel()
+	waited := false
 	for gap := placeFirstGap; ; gap = min(2*gap, placeLastGap) {
 		var grant domain.Grant
 		err := h.Logins.Attempts(ctx, t.subject, func(attempts *domain.Attempts) {
@@ -122,11 +123,15 @@ func (h LoginHandler) takePlace(ctx context.Context, t try) (locked bool, err er
 		})
 		if err != nil {
 			h.release(ctx, t) // it may have been stored
+			if waited && errors.Is(context.Cause(ctx), ErrBusy) {
+				err = ErrBusy // the time was over in the middle of a look
+			}
 			return false, err
 		}
 		if grant != domain.Full {
 			return grant == domain.Locked, nil
 		}
+		waited = true
 		select {
 		case <-time.After(gap):
 		case <-ctx.Done():
