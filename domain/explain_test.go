@@ -8,7 +8,7 @@ import (
 
 func TestAGenuineEventDoesNotExplainAnotherChange(t *testing.T) {
 	login := func(u *User) {
-		_ = u.LogIn(NewSession{ID: "s", Token: NewSecret("t"), TTL: time.Hour}, Occurrence{EventID: "in", At: noon})
+		must(u.LogIn(NewSession{ID: "s", Token: NewSecret("t"), TTL: time.Hour}, Occurrence{EventID: "in", At: noon}))
 	}
 	for name, c := range map[string]struct {
 		do   func(*User)
@@ -38,7 +38,7 @@ func TestAGenuineEventDoesNotExplainAnotherChange(t *testing.T) {
 	}
 }
 
-func changeRole(u *User) { _ = u.ChangeRole(RoleAdmin, true, Occurrence{EventID: "r", At: noon}) }
+func changeRole(u *User) { must(u.ChangeRole(RoleAdmin, true, Occurrence{EventID: "r", At: noon})) }
 
 func TestARowThatIsMadeOtherThanItsEventTellsIsAFinding(t *testing.T) {
 	tr := newTrail(t)
@@ -69,7 +69,7 @@ func TestWhatEachEventTellsIsNoFinding(t *testing.T) {
 		func(u *User) { u.Enable(occurrence("e")) },
 		func(u *User) { u.ChangePassword("hash", nil, occurrence("p")) },
 		func(u *User) { // all at once
-			_ = u.ChangeRole(RoleUser, true, occurrence("r2"))
+			must(u.ChangeRole(RoleUser, true, occurrence("r2")))
 			u.Rename(mustName(t, "carol"), occurrence("n2"))
 			u.ResetPassword("hash", nil, occurrence("p2"))
 		},
@@ -77,7 +77,7 @@ func TestWhatEachEventTellsIsNoFinding(t *testing.T) {
 		tr.commit(tr.serve(do)...)
 	}
 	before := tr.bent()
-	entries := tr.serve(func(u *User) { _ = u.Delete(true, occurrence("x")) })
+	entries := tr.serve(func(u *User) { must(u.Delete(true, occurrence("x"))) })
 	entries[0] = tr.change(before, nil)
 	tr.commit(entries...)
 	tr.wants()
@@ -90,4 +90,11 @@ func mustName(t *testing.T, text string) Username {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// must ends the tests if the service would refuse what they let it do.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }

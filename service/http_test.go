@@ -110,14 +110,7 @@ func TestShutdownFinishesRequestsUnderWay(t *testing.T) {
 	client, stop := stack.Run(t, config)
 	db := stack.DB(t, config)
 	// The login waits for this lock while the service is told to stop.
-	tx, err := db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var id int
-	if err := tx.QueryRowContext(t.Context(), "SELECT id FROM users FOR UPDATE").Scan(&id); err != nil {
-		t.Fatal(err)
-	}
+	tx := holdUser(t, db)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Login(context.WithoutCancel(t.Context()), "admin", "admin")

@@ -286,14 +286,7 @@ func TestAKilledProcessFreesItsPlacesInTime(t *testing.T) {
 	db := stack.DB(t, config)
 	// The login has its place, has checked the password and waits for this
 	// lock.
-	tx, err := db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var id int
-	if err := tx.QueryRowContext(t.Context(), "SELECT id FROM users FOR UPDATE").Scan(&id); err != nil {
-		t.Fatal(err)
-	}
+	tx := holdUser(t, db)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Login(t.Context(), "admin", "wrong")

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -205,14 +206,7 @@ func TestAClientThatHangsUpLeavesItsTrace(t *testing.T) {
 	client := stack.Serve(t, config)
 	db := stack.DB(t, config)
 	// The login has checked the password and waits for this lock.
-	tx, err := db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var id int
-	if err := tx.QueryRowContext(t.Context(), "SELECT id FROM users FOR UPDATE").Scan(&id); err != nil {
-		t.Fatal(err)
-	}
+	tx := holdUser(t, db)
 	ctx, hangUp := context.WithCancel(t.Context())
 	answered := make(chan error, 1)
 	go func() {
@@ -248,4 +242,18 @@ func statusOf(t *testing.T, err error) int {
 		t.Fatal(err)
 	}
 	return http.StatusOK
+}
+
+// holdUser returns a transaction that holds the only user.
+func holdUser(t *testing.T, db *sql.DB) *sql.Tx {
+	t.Helper()
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id int
+	if err := tx.QueryRowContext(t.Context(), "SELECT id FROM users FOR UPDATE").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	return tx
 }
