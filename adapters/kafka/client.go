@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -49,21 +50,22 @@ func (b Brokers) withAdmin(ctx context.Context, work func(sarama.ClusterAdmin) e
 	if err != nil {
 		return fmt.Errorf("connect to Kafka at %v: %w", b, err)
 	}
-	// Closing twice is an error that says nothing new.
-	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
+	// sarama panics when two goroutines close one client at the same time.
+	closeClient := sync.OnceValue(client.Close)
+	stop := context.AfterFunc(ctx, func() { _ = closeClient() })
 	defer stop()
 	admin, err := sarama.NewClusterAdminFromClient(client)
 	if err != nil {
-		return errors.Join(fmt.Errorf("administrate Kafka at %v: %w", b, err), client.Close())
+		return errors.Join(fmt.Errorf("administrate Kafka at %v: %w", b, err), closeClient())
 	}
 	if err := work(admin); err != nil {
-		_ = admin.Close() // work's error is the one that matters
+		_ = closeClient() // work's error is the one that matters
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 		return err
 	}
-	if err := admin.Close(); err != nil && ctx.Err() == nil {
+	if err := closeClient(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("close Kafka client: %w", err)
 	}
 	return nil
