@@ -268,12 +268,11 @@ func TestSetupCanRunTwiceAndAtOnce(t *testing.T) {
 
 func TestAMigrationThatWasInterruptedRunsAgain(t *testing.T) {
 	config := stack.New(t)
-	exec(t, config, "DELETE FROM goose_db_version WHERE version_id > 0")
-	exec(t, config, "DROP TABLE login_attempts")
-	if _, err := config.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
+	// All of it is done, but the end was not recorded.
+	exec(t, config, "DELETE FROM goose_db_version ORDER BY version_id DESC LIMIT 1")
+	if applied, err := config.Migrate(t.Context()); err != nil || len(applied) != 1 {
+		t.Fatalf("ran %v, %v", applied, err)
 	}
-	exec(t, config, "SELECT subject FROM login_attempts")
 }
 
 func TestAChangefeedThatDiffersIsNamed(t *testing.T) {

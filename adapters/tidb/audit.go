@@ -13,10 +13,13 @@ import (
 	"helfy/domain"
 )
 
-// AuditLog implements query.AuditLog. It is safe for concurrent use.
+// AuditLog implements query.AuditLog: the live generation of the audit
+// projection. It is safe for concurrent use.
 type AuditLog struct {
 	db     *sql.DB
 	topics [2]string
+	// generation is the one that is read, 0 for the live one.
+	generation int
 }
 
 var _ query.AuditLog = AuditLog{}
@@ -24,6 +27,20 @@ var _ query.AuditLog = AuditLog{}
 // NewAuditLog returns the audit projection in db, which is fed by two topics.
 func NewAuditLog(db *sql.DB, changesTopic, eventsTopic string) AuditLog {
 	return AuditLog{db: db, topics: [2]string{changesTopic, eventsTopic}}
+}
+
+// Of returns another generation of the log, whether it is live or not.
+func (a AuditLog) Of(generation int) AuditLog {
+	a.generation = generation
+	return a
+}
+
+// number returns the SQL of the generation's number and its argument.
+func (a AuditLog) number() (string, any) {
+	if a.generation != 0 {
+		return "?", a.generation
+	}
+	return liveGeneration, projection.AuditName
 }
 
 // Entries implements query.AuditLog.
@@ -75,12 +92,13 @@ func (a AuditLog) entries(ctx context.Context, where []string, args []any, limit
 // passed: the other half of a split UPDATE may still come.
 func (a AuditLog) sorted(ctx context.Context, where []string, args []any, order string, limit int) ([]domain.AuditEntry, error) {
 	where = append(where, "(a.new_row IS NOT NULL OR a.commit_ts <= p.watermark)")
-	args = append([]any{projection.AuditName, projection.FirstGeneration}, args...)
+	number, of := a.number()
+	args = append([]any{projection.AuditName, of}, args...)
 	return readEntries(ctx, a.db, `
 		SELECT `+entryColumns+`
 		FROM projection_audit_entries a LEFT JOIN projection_checkpoints p
-		  ON p.projection = ? AND p.generation = ? AND p.topic = a.topic AND p.kafka_partition = a.kafka_partition
-		WHERE `+strings.Join(where, " AND ")+`
+		  ON p.projection = ? AND p.generation = a.generation AND p.topic = a.topic AND p.kafka_partition = a.kafka_partition
+		WHERE a.generation = `+number+` AND `+strings.Join(where, " AND ")+`
 		ORDER BY a.commit_ts `+order+`, a.table_name `+order+`, a.row_key `+order+` LIMIT ?`, append(args, limit)...)
 }
 
@@ -142,10 +160,11 @@ func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
 func (a AuditLog) completeThrough(ctx context.Context, from querier) (uint64, error) {
 	var least sql.Null[uint64]
 	var topics int
+	number, of := a.number()
 	err := from.QueryRowContext(ctx, `
 		SELECT MIN(watermark), COUNT(DISTINCT topic) FROM projection_checkpoints
-		WHERE projection = ? AND generation = ? AND topic IN (?, ?)`,
-		projection.AuditName, projection.FirstGeneration, a.topics[0], a.topics[1]).Scan(&least, &topics)
+		WHERE projection = ? AND generation = `+number+` AND topic IN (?, ?)`,
+		projection.AuditName, of, a.topics[0], a.topics[1]).Scan(&least, &topics)
 	if err != nil {
 		return 0, fmt.Errorf("read watermarks: %w", err)
 	}
@@ -159,22 +178,20 @@ func (a AuditLog) completeThrough(ctx context.Context, from querier) (uint64, er
 // nothing, and the other half of a split UPDATE fills what is missing. The
 // result is the same in whichever order the halves come, except for the
 // coordinates, which stay those of the first.
-func insertAuditEntries(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) error {
-	const columns = 17
+func insertAuditEntries(ctx context.Context, tx *sql.Tx, generation int, entries []domain.AuditEntry) error {
+	const columns = 18
 	now := time.Now().UTC()
-	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
 	args := make([]any, 0, columns*len(entries))
 	for _, e := range entries {
-		args = append(args, e.CommitTs, e.Table, e.RowKey, e.Source, nullText(string(e.EventType)),
+		args = append(args, generation, e.CommitTs, e.Table, e.RowKey, e.Source, nullText(string(e.EventType)),
 			nullNumber(e.UserID), nullText(e.Username), nullText(e.IP),
 			nullNumber(e.Seq), nullText(e.DDLType),
 			nullText(string(e.Old)), nullText(string(e.New)), e.Topic, e.Partition, e.Offset, nullTime(e.InKafkaAt), now)
 	}
-	rows := strings.TrimSuffix(strings.Repeat(row+",", len(entries)), ",")
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO projection_audit_entries (commit_ts, table_name, row_key, source, event_type, user_id, username, ip, seq,
+		INSERT INTO projection_audit_entries (generation, commit_ts, table_name, row_key, source, event_type, user_id, username, ip, seq,
 		       ddl_type, old_row, new_row, topic, kafka_partition, kafka_offset, kafka_at, projected_at)
-		VALUES `+rows+`
+		VALUES `+tuples(len(entries), columns)+`
 		ON DUPLICATE KEY UPDATE
 			username = IF(new_row IS NULL, COALESCE(VALUES(username), username), username),
 			seq      = IF(new_row IS NULL, COALESCE(VALUES(seq), seq), seq),

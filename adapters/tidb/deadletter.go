@@ -13,7 +13,7 @@ import (
 // again for ever.
 const maxDeadValue = 5 << 20
 
-func (s *ProjectionStore[R]) writeDeadLetters(ctx context.Context, tx *sql.Tx, items []projection.Item[R]) error {
+func writeDeadLetters[R any](ctx context.Context, tx *sql.Tx, name string, generation int, items []projection.Item[R]) error {
 	for _, item := range items {
 		if item.DeadLetter == "" {
 			continue
@@ -30,7 +30,7 @@ func (s *ProjectionStore[R]) writeDeadLetters(ctx context.Context, tx *sql.Tx, i
 			INSERT IGNORE INTO projection_dead_letters
 			       (projection, generation, topic, kafka_partition, kafka_offset, value, reason)
 			VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			s.name, s.generation, item.Record.Topic, item.Record.Partition, item.Record.Offset, value, reason)
+			name, generation, item.Record.Topic, item.Record.Partition, item.Record.Offset, value, reason)
 		if err != nil {
 			return fmt.Errorf("write dead letter %s: %w", item.Record, err)
 		}

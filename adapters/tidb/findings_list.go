@@ -16,7 +16,8 @@ var _ query.Findings = AuditLog{}
 func (a AuditLog) Findings(
 	ctx context.Context, filter query.FindingFilter, before *query.FindingPosition, limit int,
 ) ([]query.Finding, error) {
-	where, args := []string{"TRUE"}, []any{}
+	number, of := a.number()
+	where, args := []string{"f.generation = " + number}, []any{of}
 	if filter.Kind != "" {
 		where, args = append(where, "f.kind = ?"), append(args, filter.Kind)
 	}
@@ -31,7 +32,7 @@ func (a AuditLog) Findings(
 		SELECT f.kind, f.commit_ts, f.table_name, f.row_key, f.user_id, f.username, f.detail,
 		       f.topic, f.kafka_partition, f.kafka_offset, a.old_row, a.new_row
 		FROM projection_audit_findings f LEFT JOIN projection_audit_entries a
-		  ON a.commit_ts = f.commit_ts AND a.table_name = f.table_name AND a.row_key = f.row_key
+		  ON a.generation = f.generation AND a.commit_ts = f.commit_ts AND a.table_name = f.table_name AND a.row_key = f.row_key
 		WHERE `+strings.Join(where, " AND ")+`
 		ORDER BY f.commit_ts DESC, f.table_name DESC, f.row_key DESC, f.kind DESC LIMIT ?`, append(args, limit)...)
 	if err != nil {
@@ -67,7 +68,8 @@ func scanFinding(rows *sql.Rows) (query.Finding, error) {
 // CountFindings returns how many findings there are of each kind, those
 // without any left out.
 func (a AuditLog) CountFindings(ctx context.Context) (map[domain.FindingKind]int, error) {
-	rows, err := a.db.QueryContext(ctx, "SELECT kind, COUNT(*) FROM projection_audit_findings GROUP BY kind")
+	number, of := a.number()
+	rows, err := a.db.QueryContext(ctx, "SELECT kind, COUNT(*) FROM projection_audit_findings WHERE generation = "+number+" GROUP BY kind", of)
 	if err != nil {
 		return nil, fmt.Errorf("count findings: %w", err)
 	}

@@ -63,8 +63,9 @@ func (a AuditLog) InOrder(
 
 // UsersCalled returns the users who ever had a name, as the log has it.
 func (a AuditLog) UsersCalled(ctx context.Context, name string) ([]domain.UserID, error) {
+	number, of := a.number()
 	rows, err := a.db.QueryContext(ctx,
-		"SELECT DISTINCT user_id FROM projection_audit_entries WHERE username = ? AND user_id IS NOT NULL", name)
+		"SELECT DISTINCT user_id FROM projection_audit_entries WHERE generation = "+number+" AND username = ? AND user_id IS NOT NULL", of, name)
 	if err != nil {
 		return nil, fmt.Errorf("look for users called %q: %w", name, err)
 	}
@@ -83,10 +84,11 @@ func (a AuditLog) UsersCalled(ctx context.Context, name string) ([]domain.UserID
 // DeadLetters returns the records of which the projection could make nothing,
 // at most limit.
 func (a AuditLog) DeadLetters(ctx context.Context, limit int) ([]verification.Fault, error) {
+	number, of := a.number()
 	rows, err := a.db.QueryContext(ctx, `
 		SELECT topic, kafka_partition, kafka_offset, reason FROM projection_dead_letters
-		WHERE projection = ? AND generation = ? ORDER BY topic, kafka_partition, kafka_offset LIMIT ?`,
-		projection.AuditName, projection.FirstGeneration, limit)
+		WHERE projection = ? AND generation = `+number+` ORDER BY topic, kafka_partition, kafka_offset LIMIT ?`,
+		projection.AuditName, of, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
 	}
@@ -105,10 +107,11 @@ func (a AuditLog) DeadLetters(ctx context.Context, limit int) ([]verification.Fa
 // Topics returns how far the projection has read each partition of both
 // topics.
 func (a AuditLog) Topics(ctx context.Context) ([]projection.Partition, error) {
+	number, of := a.number()
 	rows, err := a.db.QueryContext(ctx, `
 		SELECT topic, topic_id, kafka_partition, first_offset, next_offset FROM projection_checkpoints
-		WHERE projection = ? AND generation = ? AND topic IN (?, ?) ORDER BY topic, kafka_partition`,
-		projection.AuditName, projection.FirstGeneration, a.topics[0], a.topics[1])
+		WHERE projection = ? AND generation = `+number+` AND topic IN (?, ?) ORDER BY topic, kafka_partition`,
+		projection.AuditName, of, a.topics[0], a.topics[1])
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoints: %w", err)
 	}

@@ -16,7 +16,9 @@ import (
 // Verification goes no further than the watermarks, so what is beyond that of
 // its partition cannot be late. tx holds the checkpoints that have the
 // watermarks.
-func noteLate(ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint64, entries []domain.AuditEntry) error {
+func noteLate(
+	ctx context.Context, tx *sql.Tx, generation int, watermarks map[partitionKey]uint64, entries []domain.AuditEntry,
+) error {
 	var behind []domain.AuditEntry
 	for _, entry := range entries {
 		if entry.CommitTs <= watermarks[partitionKey{entry.Topic, entry.Partition}] {
@@ -27,7 +29,7 @@ func noteLate(ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint6
 		return nil
 	}
 	// Held until tx ends: a verification that waits for it sees the entries.
-	at, err := lockVerification(ctx, tx)
+	at, err := lockVerification(ctx, tx, generation)
 	if err != nil {
 		return err
 	}
@@ -40,28 +42,28 @@ func noteLate(ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint6
 	if len(passed) == 0 {
 		return nil
 	}
-	late, err := tellsMore(ctx, tx, passed)
+	late, err := tellsMore(ctx, tx, generation, passed)
 	if err != nil || !late {
 		return err
 	}
-	return moveVerification(ctx, tx, at.anew())
+	return moveVerification(ctx, tx, generation, at.anew())
 }
 
 // tellsMore reports whether one of the entries is not in the table, or has a
 // half that is missing there.
-func tellsMore(ctx context.Context, tx *sql.Tx, entries []domain.AuditEntry) (bool, error) {
+func tellsMore(ctx context.Context, tx *sql.Tx, generation int, entries []domain.AuditEntry) (bool, error) {
 	type identity struct {
 		commitTs      uint64
 		table, rowKey string
 	}
 	type halves struct{ before, after bool }
-	args := make([]any, 0, 3*len(entries))
+	args := append(make([]any, 0, 1+3*len(entries)), generation)
 	for _, entry := range entries {
 		args = append(args, entry.CommitTs, entry.Table, entry.RowKey)
 	}
 	rows, err := tx.QueryContext(ctx, `
 		SELECT commit_ts, table_name, row_key, old_row IS NOT NULL, new_row IS NOT NULL FROM projection_audit_entries
-		WHERE (commit_ts, table_name, row_key) IN (`+tuples(len(entries), 3)+`) FOR UPDATE`, args...)
+		WHERE generation = ? AND (commit_ts, table_name, row_key) IN (`+tuples(len(entries), 3)+`) FOR UPDATE`, args...)
 	if err != nil {
 		return false, fmt.Errorf("look for late audit entries: %w", err)
 	}

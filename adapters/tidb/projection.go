@@ -4,38 +4,41 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"helfy/app/projection"
 	"helfy/domain"
 )
 
-// ProjectionStore implements projection.Store for one generation of one
-// projection. It is safe for concurrent use, also by several processes.
+// ProjectionStore implements projection.Store for one projection: it writes
+// every generation that is fed. It is safe for concurrent use, also by several
+// processes.
 type ProjectionStore[R any] struct {
-	db         *sql.DB
-	name       string
-	generation int
-	insert     func(ctx context.Context, tx *sql.Tx, rows []R) error
+	db     *sql.DB
+	name   string
+	insert Insert[R]
 	// beforeInsert, if set, is given the rows before they are written, and
 	// how far the watermarks of their partitions were before the flush.
-	beforeInsert func(ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint64, rows []R) error
+	beforeInsert func(ctx context.Context, tx *sql.Tx, generation int, watermarks map[partitionKey]uint64, rows []R) error
 }
+
+// Insert writes the rows of a flush into one generation of a projection's
+// tables, in the flush's transaction. It may be called again for rows that are
+// there already, which must change nothing.
+type Insert[R any] func(ctx context.Context, tx *sql.Tx, generation int, rows []R) error
 
 var _ projection.Store[domain.AuditEntry] = (*ProjectionStore[domain.AuditEntry])(nil)
 
-// NewProjectionStore returns the store of a generation of a projection in db.
-// insert writes the rows of a flush in its transaction; it may be called
-// again for rows that are there already, which must change nothing.
-func NewProjectionStore[R any](
-	db *sql.DB, name string, generation int, insert func(ctx context.Context, tx *sql.Tx, rows []R) error,
-) *ProjectionStore[R] {
-	return &ProjectionStore[R]{db: db, name: name, generation: generation, insert: insert}
+// NewProjectionStore returns the store of a projection in db.
+func NewProjectionStore[R any](db *sql.DB, name string, insert Insert[R]) *ProjectionStore[R] {
+	return &ProjectionStore[R]{db: db, name: name, insert: insert}
 }
 
 // NewAuditStore returns the store of the audit projection in db.
 func NewAuditStore(db *sql.DB) *ProjectionStore[domain.AuditEntry] {
-	store := NewProjectionStore(db, projection.AuditName, projection.FirstGeneration, insertAuditEntries)
+	store := NewProjectionStore(db, projection.AuditName, insertAuditEntries)
 	store.beforeInsert = noteLate
 	return store
 }
@@ -46,20 +49,37 @@ type partitionKey struct {
 	partition int32
 }
 
+// checkpoints are those of one generation.
+type checkpoints map[partitionKey]*projection.Checkpoint
+
+func (c checkpoints) watermarks() map[partitionKey]uint64 {
+	watermarks := make(map[partitionKey]uint64, len(c))
+	for key, checkpoint := range c {
+		watermarks[key] = checkpoint.Watermark
+	}
+	return watermarks
+}
+
 // Open makes the checkpoints that are missing, at the earliest offset of
 // their partition, and returns the checkpoint of each partition, in their
-// order.
+// order: of several generations that which has read least.
 func (s *ProjectionStore[R]) Open(ctx context.Context, partitions []projection.Partition) ([]projection.Checkpoint, error) {
-	var checkpoints []projection.Checkpoint
+	keys := make([]partitionKey, len(partitions))
+	for i, p := range partitions {
+		keys[i] = partitionKey{p.Topic, p.Partition}
+	}
+	var least []projection.Checkpoint
 	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
-		keys := make([]partitionKey, len(partitions))
-		for i, p := range partitions {
-			keys[i] = partitionKey{p.Topic, p.Partition}
+		if err := ensureLive(ctx, tx, s.name); err != nil {
+			return err
+		}
+		for _, p := range partitions {
 			_, err := tx.ExecContext(ctx, `
 				INSERT IGNORE INTO projection_checkpoints
-				       (projection, generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark)
-				VALUES (?, ?, ?, ?, ?, ?, ?, 0)`,
-				s.name, s.generation, p.Topic, p.Partition, p.TopicID, p.Earliest, p.Earliest)
+				       (projection, generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark, fed, epoch)
+				SELECT projection, generation, ?, ?, ?, ?, ?, 0, TRUE, 0 FROM projection_generations
+				WHERE projection = ? AND state <> ?`,
+				p.Topic, p.Partition, p.TopicID, p.Earliest, p.Earliest, s.name, projection.Building)
 			if err != nil {
 				return fmt.Errorf("make checkpoint of %s: %w", p, err)
 			}
@@ -68,16 +88,16 @@ func (s *ProjectionStore[R]) Open(ctx context.Context, partitions []projection.P
 		if err != nil {
 			return err
 		}
-		checkpoints = make([]projection.Checkpoint, len(partitions))
+		least = make([]projection.Checkpoint, len(partitions))
 		for i, key := range keys {
-			checkpoints[i] = *held[key]
+			least[i] = held.least(key)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open projection %s: %w", s.name, err)
 	}
-	return checkpoints, nil
+	return least, nil
 }
 
 // Flush implements projection.Store.
@@ -87,29 +107,26 @@ func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[
 		keys := partitionsOf(items)
 		// The lock makes two processes that flush the same partition take
 		// turns; the later one sees what the first has stored.
-		checkpoints, err := s.lock(ctx, tx, keys)
+		held, err := s.lock(ctx, tx, keys)
 		if err != nil {
 			return err
 		}
-		watermarks := make(map[partitionKey]uint64, len(checkpoints))
-		for key, checkpoint := range checkpoints {
-			watermarks[key] = checkpoint.Watermark
-		}
 		seen := fresh
-		if fresh, err = advance(checkpoints, items); err != nil {
-			return err
+		fresh = make([]bool, len(items))
+		for _, generation := range held.numbers() {
+			watermarks := held[generation].watermarks()
+			if err := advance(held[generation], items, fresh); err != nil {
+				return err
+			}
+			if err := s.write(ctx, tx, generation, watermarks, items); err != nil {
+				return err
+			}
 		}
 		for i := range seen {
 			// What an attempt of unknown outcome did store is no repeat.
 			fresh[i] = fresh[i] || inDoubt && seen[i]
 		}
-		if err := s.writeRows(ctx, tx, watermarks, items); err != nil {
-			return err
-		}
-		if err := s.writeDeadLetters(ctx, tx, items); err != nil {
-			return err
-		}
-		return s.writeCheckpoints(ctx, tx, keys, checkpoints)
+		return s.writeCheckpoints(ctx, tx, held)
 	})
 	if isRejected(err) {
 		err = fmt.Errorf("%w: %w", projection.ErrRejected, err)
@@ -118,6 +135,27 @@ func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[
 		return nil, fmt.Errorf("flush projection %s: %w", s.name, err)
 	}
 	return fresh, nil
+}
+
+// write writes rows and dead letters into a generation.
+func (s *ProjectionStore[R]) write(
+	ctx context.Context, tx *sql.Tx, generation int, watermarks map[partitionKey]uint64, items []projection.Item[R],
+) error {
+	var rows []R
+	for _, item := range items {
+		rows = append(rows, item.Rows...)
+	}
+	if len(rows) > 0 && s.beforeInsert != nil {
+		if err := s.beforeInsert(ctx, tx, generation, watermarks, rows); err != nil {
+			return err
+		}
+	}
+	if len(rows) > 0 {
+		if err := s.insert(ctx, tx, generation, rows); err != nil {
+			return err
+		}
+	}
+	return writeDeadLetters(ctx, tx, s.name, generation, items)
 }
 
 func partitionsOf[R any](items []projection.Item[R]) []partitionKey {
@@ -133,15 +171,14 @@ func partitionsOf[R any](items []projection.Item[R]) []partitionKey {
 	return keys
 }
 
-// advance moves the checkpoints over the items and tells which of them are
-// fresh.
-func advance[R any](checkpoints map[partitionKey]*projection.Checkpoint, items []projection.Item[R]) ([]bool, error) {
-	fresh := make([]bool, len(items))
+// advance moves a generation's checkpoints over the items and marks those of
+// them that are fresh to it.
+func advance[R any](held checkpoints, items []projection.Item[R], fresh []bool) error {
 	for i, item := range items {
-		checkpoint := checkpoints[partitionKey{item.Record.Topic, item.Record.Partition}]
+		checkpoint := held[partitionKey{item.Record.Topic, item.Record.Partition}]
 		offset := item.Record.Offset
 		if offset > checkpoint.NextOffset {
-			return nil, fmt.Errorf("%w: %s came, %d is next", projection.ErrGap, item.Record, checkpoint.NextOffset)
+			return fmt.Errorf("%w: %s came, %d is next", projection.ErrGap, item.Record, checkpoint.NextOffset)
 		}
 		if offset == checkpoint.NextOffset {
 			fresh[i] = true
@@ -149,76 +186,93 @@ func advance[R any](checkpoints map[partitionKey]*projection.Checkpoint, items [
 		}
 		checkpoint.Watermark = max(checkpoint.Watermark, item.Watermark)
 	}
-	return fresh, nil
+	return nil
 }
 
-func (s *ProjectionStore[R]) lock(ctx context.Context, tx *sql.Tx, keys []partitionKey) (map[partitionKey]*projection.Checkpoint, error) {
-	args := []any{s.name, s.generation}
+// fed are the checkpoints of the generations that are fed, by generation.
+type fed map[int]checkpoints
+
+// numbers returns the generations, the oldest first.
+func (f fed) numbers() []int { return slices.Sorted(maps.Keys(f)) }
+
+// least returns the checkpoint of the generation that has read least of a
+// partition.
+func (f fed) least(key partitionKey) projection.Checkpoint {
+	var least *projection.Checkpoint
+	for _, held := range f {
+		if c := held[key]; least == nil || c.NextOffset < least.NextOffset {
+			least = c
+		}
+	}
+	return *least
+}
+
+// lock reads and holds the checkpoints of some partitions, of all generations
+// that are fed.
+func (s *ProjectionStore[R]) lock(ctx context.Context, tx *sql.Tx, keys []partitionKey) (fed, error) {
+	args := []any{s.name}
 	for _, key := range keys {
 		args = append(args, key.topic, key.partition)
 	}
 	rows, err := tx.QueryContext(ctx, `
-		SELECT topic, kafka_partition, topic_id, first_offset, next_offset, watermark
+		SELECT generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark
 		FROM projection_checkpoints
-		WHERE projection = ? AND generation = ? AND (topic, kafka_partition) IN (`+
+		WHERE projection = ? AND fed AND (topic, kafka_partition) IN (`+
 		strings.TrimSuffix(strings.Repeat("(?,?),", len(keys)), ",")+`) FOR UPDATE`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("lock checkpoints: %w", err)
 	}
 	defer rows.Close()
-	checkpoints := make(map[partitionKey]*projection.Checkpoint, len(keys))
+	held := fed{}
 	for rows.Next() {
 		var (
-			key partitionKey
-			c   projection.Checkpoint
+			generation int
+			key        partitionKey
+			c          projection.Checkpoint
 		)
-		if err := rows.Scan(&key.topic, &key.partition, &c.TopicID, &c.FirstOffset, &c.NextOffset, &c.Watermark); err != nil {
+		err := rows.Scan(&generation, &key.topic, &key.partition, &c.TopicID, &c.FirstOffset, &c.NextOffset, &c.Watermark)
+		if err != nil {
 			return nil, fmt.Errorf("read checkpoint: %w", err)
 		}
-		checkpoints[key] = &c
+		if held[generation] == nil {
+			held[generation] = checkpoints{}
+		}
+		held[generation][key] = &c
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("lock checkpoints: %w", err)
 	}
-	for _, key := range keys {
-		if checkpoints[key] == nil {
-			// The partition was added since Open: reading must start anew.
-			return nil, fmt.Errorf("%w: %s[%d] has no checkpoint", projection.ErrGap, key.topic, key.partition)
-		}
-	}
-	return checkpoints, nil
+	return held, held.check(keys)
 }
 
-func (s *ProjectionStore[R]) writeRows(
-	ctx context.Context, tx *sql.Tx, watermarks map[partitionKey]uint64, items []projection.Item[R],
-) error {
-	var rows []R
-	for _, item := range items {
-		rows = append(rows, item.Rows...)
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	if s.beforeInsert != nil {
-		if err := s.beforeInsert(ctx, tx, watermarks, rows); err != nil {
-			return err
+// check reports a partition without a checkpoint: it was added since Open, so
+// that reading must start anew.
+func (f fed) check(keys []partitionKey) error {
+	for _, key := range keys {
+		if len(f) == 0 {
+			return fmt.Errorf("%w: %s[%d] has no checkpoint", projection.ErrGap, key.topic, key.partition)
+		}
+		for generation, held := range f {
+			if held[key] == nil {
+				return fmt.Errorf("%w: %s[%d] has no checkpoint in generation %d", projection.ErrGap, key.topic, key.partition, generation)
+			}
 		}
 	}
-	return s.insert(ctx, tx, rows)
+	return nil
 }
 
-func (s *ProjectionStore[R]) writeCheckpoints(
-	ctx context.Context, tx *sql.Tx, keys []partitionKey, checkpoints map[partitionKey]*projection.Checkpoint,
-) error {
-	args := make([]any, 0, 8*len(keys))
-	for _, key := range keys {
-		c := checkpoints[key]
-		args = append(args, s.name, s.generation, key.topic, key.partition, c.TopicID, c.FirstOffset, c.NextOffset, c.Watermark)
+func (s *ProjectionStore[R]) writeCheckpoints(ctx context.Context, tx *sql.Tx, held fed) error {
+	var args []any
+	for _, generation := range held.numbers() {
+		for key, c := range held[generation] {
+			args = append(args, s.name, generation, key.topic, key.partition, c.TopicID, c.FirstOffset, c.NextOffset, c.Watermark)
+		}
 	}
+	const columns = 8
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO projection_checkpoints
 		       (projection, generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark)
-		VALUES `+strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?,?,?),", len(keys)), ",")+`
+		VALUES `+strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?,?,?),", len(args)/columns), ",")+`
 		ON DUPLICATE KEY UPDATE next_offset = VALUES(next_offset), watermark = VALUES(watermark)`, args...)
 	if err != nil {
 		return fmt.Errorf("write checkpoints: %w", err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"helfy/app/findings"
+	"helfy/app/projection"
 	"helfy/domain"
 )
 
@@ -50,29 +51,34 @@ func (v Verification) Advance(ctx context.Context, judge func(findings.Chunk) fi
 		return findings.Progress{}, err
 	}
 	var (
-		progress findings.Progress
-		moved    mark
+		progress   findings.Progress
+		generation int
+		moved      mark
 	)
 	// Whoever waited for the lock must see what its holder has written.
 	err := inTxAt(ctx, v.db, sql.LevelReadCommitted, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
-		at, err := lockVerification(ctx, tx)
+		var err error
+		if generation, err = v.log.resolve(ctx, tx); err != nil || generation == 0 {
+			return err
+		}
+		at, err := lockVerification(ctx, tx, generation)
 		if err != nil {
 			return err
 		}
 		if inDoubt && moved.through != 0 && at.pass == moved.pass && at.through >= moved.through {
 			return errSettled
 		}
-		progress, moved, err = v.advance(ctx, tx, at, judge)
+		progress, moved, err = v.advance(ctx, tx, generation, at, judge)
 		if errors.Is(err, errUnreadable) {
 			progress, moved = findings.Progress{More: true}, at.anew()
-			err = moveVerification(ctx, tx, moved)
+			err = moveVerification(ctx, tx, generation, moved)
 		}
 		return err
 	})
 	if err != nil {
 		return findings.Progress{}, fmt.Errorf("verify the audit log: %w", err)
 	}
-	return progress, v.forget(ctx, moved.pass)
+	return progress, v.forget(ctx, generation, moved.pass)
 }
 
 // isBehind looks without a lock whether there is something to do.
@@ -91,10 +97,10 @@ func isAhead(verified, complete uint64) bool { return complete != 0 && verified 
 
 // advance verifies what follows the mark, and moves it.
 func (v Verification) advance(
-	ctx context.Context, tx *sql.Tx, at mark, judge func(findings.Chunk) findings.Verdict,
+	ctx context.Context, tx *sql.Tx, generation int, at mark, judge func(findings.Chunk) findings.Verdict,
 ) (progress findings.Progress, moved mark, err error) {
 	// Read before the entries: what it promises is there.
-	complete, err := v.log.completeThrough(ctx, tx)
+	complete, err := v.log.Of(generation).completeThrough(ctx, tx)
 	if err == nil && isAhead(at.through, complete) {
 		at = at.anew()
 	}
@@ -103,7 +109,7 @@ func (v Verification) advance(
 	}
 	var chunk findings.Chunk
 	moved = mark{pass: at.pass}
-	if chunk.Entries, moved.through, err = nextEntries(ctx, tx, at.through, complete); err != nil {
+	if chunk.Entries, moved.through, err = nextEntries(ctx, tx, generation, at.through, complete); err != nil {
 		return progress, at, err
 	}
 	var state verifierState
@@ -111,14 +117,14 @@ func (v Verification) advance(
 		return progress, at, fmt.Errorf("%w: the verifier's state: %w", errUnreadable, err)
 	}
 	chunk.Announcements = state.Announcements
-	if chunk.Chains, err = loadChains(ctx, tx, at.pass, chunk.Entries); err != nil {
+	if chunk.Chains, err = loadChains(ctx, tx, generation, at.pass, chunk.Entries); err != nil {
 		return progress, at, err
 	}
 	verdict := judge(chunk)
-	if progress.New, err = replaceFindings(ctx, tx, at.through, moved.through, verdict.Findings); err != nil {
+	if progress.New, err = replaceFindings(ctx, tx, generation, at.through, moved.through, verdict.Findings); err != nil {
 		return progress, at, err
 	}
-	if err := saveChains(ctx, tx, at.pass, chunk.Chains, verdict.Chains); err != nil {
+	if err := saveChains(ctx, tx, generation, at.pass, chunk.Chains, verdict.Chains); err != nil {
 		return progress, at, err
 	}
 	text, err := json.Marshal(verifierState{Announcements: verdict.Announcements})
@@ -127,14 +133,15 @@ func (v Verification) advance(
 	}
 	moved.state = string(text)
 	progress.More = moved.through < complete
-	return progress, moved, moveVerification(ctx, tx, moved)
+	return progress, moved, moveVerification(ctx, tx, generation, moved)
 }
 
 // nextEntries reads entries beyond a TSO, up to another one. They end with
 // the last of a commit; through is how far they go.
-func nextEntries(ctx context.Context, tx *sql.Tx, after, complete uint64) (entries []domain.AuditEntry, through uint64, err error) {
+func nextEntries(ctx context.Context, tx *sql.Tx, generation int, after, complete uint64) (entries []domain.AuditEntry, through uint64, err error) {
 	read := func(where string, args ...any) ([]domain.AuditEntry, error) {
-		return readEntries(ctx, tx, "SELECT "+entryColumns+" FROM projection_audit_entries a WHERE "+where, args...)
+		return readEntries(ctx, tx, "SELECT "+entryColumns+" FROM projection_audit_entries a WHERE a.generation = ? AND "+where,
+			append([]any{generation}, args...)...)
 	}
 	entries, err = read("a.commit_ts > ? AND a.commit_ts <= ? ORDER BY a.commit_ts, a.table_name, a.row_key LIMIT ?", after, complete, chunkSize+1)
 	if err != nil || len(entries) <= chunkSize {
@@ -152,21 +159,28 @@ func nextEntries(ctx context.Context, tx *sql.Tx, after, complete uint64) (entri
 	return entries, last, err
 }
 
-// lockVerification holds the mark and returns it.
-func lockVerification(ctx context.Context, tx *sql.Tx) (at mark, err error) {
-	err = tx.QueryRowContext(ctx,
-		"SELECT pass, verified_through, state FROM projection_audit_verification WHERE id = 1 FOR UPDATE").
-		Scan(&at.pass, &at.through, &at.state)
+// lockVerification holds the mark of a generation and returns it. It is made
+// if it is not there.
+func lockVerification(ctx context.Context, tx *sql.Tx, generation int) (at mark, err error) {
+	const read = "SELECT pass, verified_through, state FROM projection_audit_verification WHERE generation = ? FOR UPDATE"
+	scan := func() error { return tx.QueryRowContext(ctx, read, generation).Scan(&at.pass, &at.through, &at.state) }
+	if err = scan(); errors.Is(err, sql.ErrNoRows) {
+		_, err = tx.ExecContext(ctx, `
+			INSERT IGNORE INTO projection_audit_verification (generation, pass, verified_through, state) VALUES (?, 0, 0, '{}')`, generation)
+		if err == nil {
+			err = scan()
+		}
+	}
 	if err != nil {
 		return at, fmt.Errorf("lock projection_audit_verification: %w", err)
 	}
 	return at, nil
 }
 
-func moveVerification(ctx context.Context, tx *sql.Tx, to mark) error {
+func moveVerification(ctx context.Context, tx *sql.Tx, generation int, to mark) error {
 	_, err := tx.ExecContext(ctx,
-		"UPDATE projection_audit_verification SET pass = ?, verified_through = ?, state = ? WHERE id = 1",
-		to.pass, to.through, to.state)
+		"UPDATE projection_audit_verification SET pass = ?, verified_through = ?, state = ? WHERE generation = ?",
+		to.pass, to.through, to.state, generation)
 	if err != nil {
 		return fmt.Errorf("move projection_audit_verification: %w", err)
 	}
@@ -175,9 +189,19 @@ func moveVerification(ctx context.Context, tx *sql.Tx, to mark) error {
 
 // VerifiedThrough returns the TSO up to which the log is verified.
 func (a AuditLog) VerifiedThrough(ctx context.Context) (through uint64, err error) {
-	err = a.db.QueryRowContext(ctx, "SELECT verified_through FROM projection_audit_verification WHERE id = 1").Scan(&through)
-	if err != nil {
+	number, of := a.number()
+	err = a.db.QueryRowContext(ctx,
+		"SELECT verified_through FROM projection_audit_verification WHERE generation = "+number, of).Scan(&through)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("read projection_audit_verification: %w", err)
 	}
 	return through, nil
+}
+
+// resolve returns the number of the log's generation, 0 if none is live yet.
+func (a AuditLog) resolve(ctx context.Context, tx *sql.Tx) (generation int, err error) {
+	if a.generation != 0 {
+		return a.generation, nil
+	}
+	return live(ctx, tx, projection.AuditName)
 }

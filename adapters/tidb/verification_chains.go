@@ -22,14 +22,14 @@ func tuples(count, n int) string {
 }
 
 // loadChains reads the states of the chains that events belong to.
-func loadChains(ctx context.Context, tx *sql.Tx, pass uint64, entries []domain.AuditEntry) (map[domain.Chain]domain.ChainState, error) {
+func loadChains(ctx context.Context, tx *sql.Tx, generation int, pass uint64, entries []domain.AuditEntry) (map[domain.Chain]domain.ChainState, error) {
 	states := map[domain.Chain]domain.ChainState{}
 	for names := range slices.Chunk(chainsOf(entries), maxTuples) {
-		args := []any{pass}
+		args := []any{generation, pass}
 		for _, name := range names {
 			args = append(args, name.AggregateType, name.AggregateID)
 		}
-		if err := loadSomeChains(ctx, tx, states, "pass = ? AND (aggregatetype, aggregateid) IN ("+tuples(len(names), 2)+")", args); err != nil {
+		if err := loadSomeChains(ctx, tx, states, "generation = ? AND pass = ? AND (aggregatetype, aggregateid) IN ("+tuples(len(names), 2)+")", args); err != nil {
 			return nil, fmt.Errorf("read the states of chains: %w", err)
 		}
 	}
@@ -76,9 +76,9 @@ func loadSomeChains(ctx context.Context, tx *sql.Tx, states map[domain.Chain]dom
 }
 
 // saveChains writes the states that differ from those before.
-func saveChains(ctx context.Context, tx *sql.Tx, pass uint64, before, after map[domain.Chain]domain.ChainState) error {
+func saveChains(ctx context.Context, tx *sql.Tx, generation int, pass uint64, before, after map[domain.Chain]domain.ChainState) error {
 	var args []any
-	const columns = 4
+	const columns = 5
 	for chain, state := range after {
 		if was, known := before[chain]; known && reflect.DeepEqual(was, state) {
 			continue
@@ -87,11 +87,11 @@ func saveChains(ctx context.Context, tx *sql.Tx, pass uint64, before, after map[
 		if err != nil {
 			return fmt.Errorf("write the state of chain %s: %w", chain, err)
 		}
-		args = append(args, pass, chain.AggregateType, chain.AggregateID, string(text))
+		args = append(args, generation, pass, chain.AggregateType, chain.AggregateID, string(text))
 	}
 	for some := range slices.Chunk(args, maxTuples*columns) {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO projection_audit_chains (pass, aggregatetype, aggregateid, state)
+			INSERT INTO projection_audit_chains (generation, pass, aggregatetype, aggregateid, state)
 			VALUES `+tuples(len(some)/columns, columns)+`
 			ON DUPLICATE KEY UPDATE state = VALUES(state)`, some...)
 		if err != nil {
@@ -102,11 +102,11 @@ func saveChains(ctx context.Context, tx *sql.Tx, pass uint64, before, after map[
 }
 
 // forget removes some states of passes before the current one.
-func (v Verification) forget(ctx context.Context, pass uint64) error {
+func (v Verification) forget(ctx context.Context, generation int, pass uint64) error {
 	if pass == 0 {
 		return nil
 	}
-	_, err := v.db.ExecContext(ctx, "DELETE FROM projection_audit_chains WHERE pass < ? LIMIT 1000", pass)
+	_, err := v.db.ExecContext(ctx, "DELETE FROM projection_audit_chains WHERE generation = ? AND pass < ? LIMIT 1000", generation, pass)
 	if err != nil {
 		return fmt.Errorf("remove the states of chains of former passes: %w", err)
 	}

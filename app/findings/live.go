@@ -99,3 +99,13 @@ func sleep(ctx context.Context, duration time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+// CatchUp verifies the log as far as it is complete.
+func CatchUp(ctx context.Context, store Store, keyring *domain.Keyring) error {
+	for {
+		progress, err := store.Advance(ctx, func(chunk Chunk) Verdict { return Judge(keyring, chunk) })
+		if err != nil || !progress.More {
+			return err
+		}
+	}
+}

@@ -49,3 +49,16 @@ func (c Checkpoint) Check(p Partition) error {
 	}
 	return nil
 }
+
+// CheckWhole reports whether all that was ever read up to the checkpoint can
+// be read again. Its errors are those of Check.
+func (c Checkpoint) CheckWhole(p Partition) error {
+	if err := c.Check(p); err != nil {
+		return err
+	}
+	if p.Earliest > c.FirstOffset {
+		return fmt.Errorf("%w: %s begins at offset %d, offsets %d to %d are gone",
+			ErrRetention, p, p.Earliest, c.FirstOffset, p.Earliest-1)
+	}
+	return nil
+}

@@ -14,17 +14,20 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Run        runCommand        `cmd:"" help:"Serve HTTP and keep the projections up to date, all in one process."`
-	Serve      serveCommand      `cmd:"" help:"Serve HTTP only."`
-	Consume    consumeCommand    `cmd:"" help:"Keep the projections up to date only."`
-	Migrate    migrateCommands   `cmd:"" help:"Look after the database's schema."`
-	Topics     topicsCommands    `cmd:"" help:"Look after Kafka's topics."`
-	Changefeed changefeedCommand `cmd:"" help:"Look after TiCDC's changefeed."`
-	User       userCommands      `cmd:"" help:"Look after users."`
-	Hash       hashCommands      `cmd:"" help:"Look after the hashing of passwords."`
-	Audit      auditCommands     `cmd:"" help:"Look into the audit trail, verify, seal and export it."`
-	Key        keyCommands       `cmd:"" help:"Make the keys that seal events and sign seals."`
-	Message    messageCommands   `cmd:"" help:"Look at messages of the topics."`
+	Run         runCommand         `cmd:"" help:"Serve HTTP and keep the projections up to date, all in one process."`
+	Serve       serveCommand       `cmd:"" help:"Serve HTTP only."`
+	Consume     consumeCommand     `cmd:"" help:"Keep the projections up to date only."`
+	Migrate     migrateCommands    `cmd:"" help:"Look after the database's schema."`
+	Topics      topicsCommands     `cmd:"" help:"Look after Kafka's topics."`
+	Changefeed  changefeedCommand  `cmd:"" help:"Look after TiCDC's changefeed."`
+	User        userCommands       `cmd:"" help:"Look after users."`
+	Hash        hashCommands       `cmd:"" help:"Look after the hashing of passwords."`
+	Audit       auditCommands      `cmd:"" help:"Look into the audit trail, verify, seal and export it."`
+	Key         keyCommands        `cmd:"" help:"Make the keys that seal events and sign seals."`
+	Rebuild     rebuildCommand     `cmd:"" help:"Make a projection anew from the topics, beside the live one, and switch to the result."`
+	Rollback    rollbackCommand    `cmd:"" help:"Make the generation of a projection live again that was so before."`
+	Projections projectionsCommand `cmd:"" help:"Look after the generations of projections."`
+	Message     messageCommands    `cmd:"" help:"Look at messages of the topics."`
 }
 
 // session is what every command gets.

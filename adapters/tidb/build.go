@@ -1,0 +1,113 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"helfy/app/projection"
+)
+
+// BuildStore implements projection.BuildStore for one generation of a
+// projection. It is safe for concurrent use.
+type BuildStore[R any] struct {
+	db         *sql.DB
+	name       string
+	generation int
+	insert     Insert[R]
+}
+
+// Generation returns the store of a generation that is being built.
+func (s *ProjectionStore[R]) Generation(number int) *BuildStore[R] {
+	return &BuildStore[R]{db: s.db, name: s.name, generation: number, insert: s.insert}
+}
+
+// Open implements projection.BuildStore.
+func (s *BuildStore[R]) Open(ctx context.Context, partitions []projection.Partition) ([]projection.Checkpoint, error) {
+	opened := make([]projection.Checkpoint, len(partitions))
+	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		for i, p := range partitions {
+			_, err := tx.ExecContext(ctx, `
+				INSERT IGNORE INTO projection_checkpoints
+				       (projection, generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark, fed, epoch)
+				VALUES (?, ?, ?, ?, ?, ?, ?, 0, FALSE, 0)`,
+				s.name, s.generation, p.Topic, p.Partition, p.TopicID, p.Earliest, p.Earliest)
+			if err != nil {
+				return fmt.Errorf("make checkpoint of %s: %w", p, err)
+			}
+			c := &opened[i]
+			err = tx.QueryRowContext(ctx, `
+				SELECT topic_id, first_offset, next_offset, watermark FROM projection_checkpoints
+				WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? FOR UPDATE`,
+				s.name, s.generation, p.Topic, p.Partition).Scan(&c.TopicID, &c.FirstOffset, &c.NextOffset, &c.Watermark)
+			if err != nil {
+				return fmt.Errorf("read checkpoint of %s: %w", p, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open generation %d of %s: %w", s.generation, s.name, err)
+	}
+	return opened, nil
+}
+
+// Write implements projection.BuildStore.
+func (s *BuildStore[R]) Write(ctx context.Context, batch projection.Batch[R]) error {
+	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
+		moved, err := s.move(ctx, tx, batch)
+		if err != nil {
+			return err
+		}
+		if !moved && inDoubt {
+			// The attempt of unknown outcome may have moved it.
+			return s.settle(ctx, tx, batch)
+		}
+		if !moved {
+			return projection.ErrFenced
+		}
+		if len(batch.Rows) > 0 {
+			if err := s.insert(ctx, tx, s.generation, batch.Rows); err != nil {
+				return err
+			}
+		}
+		return writeDeadLetters(ctx, tx, s.name, s.generation, batch.DeadLetters)
+	})
+	if err != nil {
+		return fmt.Errorf("write generation %d of %s: %w", s.generation, s.name, err)
+	}
+	return nil
+}
+
+// move moves the checkpoint over a batch and reports whether it stood at its
+// beginning.
+func (s *BuildStore[R]) move(ctx context.Context, tx *sql.Tx, batch projection.Batch[R]) (bool, error) {
+	result, err := tx.ExecContext(ctx, `
+		UPDATE projection_checkpoints SET next_offset = ?, watermark = GREATEST(watermark, ?)
+		WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND next_offset = ? AND NOT fed`,
+		batch.Next, batch.Watermark, s.name, s.generation, batch.Topic, batch.Partition, batch.From)
+	if err != nil {
+		return false, fmt.Errorf("move checkpoint: %w", err)
+	}
+	moved, err := result.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("move checkpoint: %w", err)
+	}
+	return moved == 1, nil
+}
+
+// settle returns errSettled if the checkpoint stands behind the batch.
+func (s *BuildStore[R]) settle(ctx context.Context, tx *sql.Tx, batch projection.Batch[R]) error {
+	var next int64
+	err := tx.QueryRowContext(ctx, `
+		SELECT next_offset FROM projection_checkpoints
+		WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND NOT fed FOR UPDATE`,
+		s.name, s.generation, batch.Topic, batch.Partition).Scan(&next)
+	switch {
+	case err == nil && next == batch.Next:
+		return errSettled
+	case err != nil:
+		return fmt.Errorf("read checkpoint: %w", err)
+	}
+	return projection.ErrFenced
+}

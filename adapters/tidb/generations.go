@@ -1,0 +1,295 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"helfy/app/projection"
+)
+
+// Generations looks after the generations of one projection. It is safe for
+// concurrent use, also by several processes.
+//
+// Whoever adds or removes a generation that is fed first locks the checkpoints
+// of all that are, as each flush does, and writes to them: a flush that waits
+// for the lock then reads them anew.
+type Generations struct {
+	db     *sql.DB
+	layout Layout
+}
+
+var _ projection.Generations = Generations{}
+
+// Layout says where a projection is kept.
+type Layout struct {
+	Name string
+	// Tables have the rows that the topics determine. Each has a column
+	// generation, and so have those of Derived, which digests leave out.
+	Tables  []Table
+	Derived []string
+	// Through returns the TSO up to which a generation's rows can be compared.
+	Through func(ctx context.Context, generation int) (uint64, error)
+}
+
+// NewGenerations returns the generations of a projection in db.
+func NewGenerations(db *sql.DB, layout Layout) Generations {
+	return Generations{db: db, layout: layout}
+}
+
+// NewAuditGenerations returns those of the audit projection in db.
+func NewAuditGenerations(db *sql.DB, log AuditLog) Generations {
+	return NewGenerations(db, Layout{
+		Name: projection.AuditName, Tables: AuditTables,
+		Derived: []string{"projection_audit_chains", "projection_audit_verification"},
+		Through: func(ctx context.Context, generation int) (uint64, error) {
+			// The findings follow the entries.
+			return log.Of(generation).VerifiedThrough(ctx)
+		},
+	})
+}
+
+// liveGeneration is the SQL of the number of a projection's live generation.
+// Its argument is the projection's name.
+const liveGeneration = "(SELECT generation FROM projection_generations WHERE projection = ? AND state = 'live')"
+
+// Live implements projection.Generations.
+func (g Generations) Live(ctx context.Context) (int, error) {
+	number, err := live(ctx, g.db, g.layout.Name)
+	if err == nil && number == 0 {
+		err = fmt.Errorf("projection %s: %w", g.layout.Name, projection.ErrNoGeneration)
+	}
+	return number, err
+}
+
+// live returns the number of the live generation, 0 if there is none yet.
+func live(ctx context.Context, from querier, name string) (number int, err error) {
+	err = from.QueryRowContext(ctx,
+		"SELECT generation FROM projection_generations WHERE projection = ? AND state = ?", name, projection.Live).Scan(&number)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("read the live generation of %s: %w", name, err)
+	}
+	return number, nil
+}
+
+// ensureLive makes the first generation if there is none at all.
+func ensureLive(ctx context.Context, tx *sql.Tx, name string) error {
+	now := time.Now().UTC()
+	_, err := tx.ExecContext(ctx, `
+		INSERT IGNORE INTO projection_generations (projection, generation, state, began_at, live_since)
+		SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM projection_generations WHERE projection = ?)`,
+		name, projection.FirstGeneration, projection.Live, now, now, name)
+	if err != nil {
+		return fmt.Errorf("make the first generation: %w", err)
+	}
+	return nil
+}
+
+// List returns all generations, the oldest first.
+func (g Generations) List(ctx context.Context) ([]projection.Generation, error) {
+	return g.list(ctx, g.db, "")
+}
+
+func (g Generations) list(ctx context.Context, from querier, lock string) ([]projection.Generation, error) {
+	rows, err := from.QueryContext(ctx, `
+		SELECT generation, state, began_at, live_since FROM projection_generations
+		WHERE projection = ? ORDER BY generation`+lock, g.layout.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read generations: %w", err)
+	}
+	defer rows.Close()
+	var all []projection.Generation
+	for rows.Next() {
+		var one projection.Generation
+		var since sql.NullTime
+		if err := rows.Scan(&one.Number, &one.State, &one.BeganAt, &since); err != nil {
+			return nil, fmt.Errorf("read generation: %w", err)
+		}
+		one.LiveSince = since.Time
+		all = append(all, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read generations: %w", err)
+	}
+	return all, nil
+}
+
+// Begin returns the generation that is being built, a new one if none is.
+func (g Generations) Begin(ctx context.Context) (number int, resumed bool, err error) {
+	err = g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
+		number, resumed = 0, false
+		for _, one := range all {
+			if one.State == projection.Building {
+				number, resumed = one.Number, true
+				return nil
+			}
+			number = max(number, one.Number)
+		}
+		number++
+		_, err := tx.ExecContext(ctx,
+			"INSERT INTO projection_generations (projection, generation, state, began_at) VALUES (?, ?, ?, ?)",
+			g.layout.Name, number, projection.Building, time.Now().UTC())
+		return err
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("begin a generation of %s: %w", g.layout.Name, err)
+	}
+	return number, resumed, nil
+}
+
+// Join lets consumers feed a generation from now on, beside those that they
+// feed. It returns projection.ErrBehind if the generation has not read all
+// that those have, and projection.ErrNoGeneration if it is not being built.
+// From then on it is a standby. A generation that is one already stays it.
+func (g Generations) Join(ctx context.Context, number int) error {
+	err := g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
+		if stateOf(all, number) == projection.Standby {
+			return nil
+		}
+		if stateOf(all, number) != projection.Building {
+			return projection.ErrNoGeneration
+		}
+		if err := g.moveEpoch(ctx, tx); err != nil {
+			return err
+		}
+		behind, err := g.behind(ctx, tx, number)
+		if err != nil {
+			return err
+		}
+		if behind != "" {
+			return fmt.Errorf("%w: %s", projection.ErrBehind, behind)
+		}
+		_, err = tx.ExecContext(ctx,
+			"UPDATE projection_checkpoints SET fed = TRUE WHERE projection = ? AND generation = ?", g.layout.Name, number)
+		if err != nil {
+			return fmt.Errorf("let it be fed: %w", err)
+		}
+		return g.setState(ctx, tx, number, projection.Standby)
+	})
+	if err != nil {
+		return fmt.Errorf("let generation %d of %s be fed: %w", number, g.layout.Name, err)
+	}
+	return nil
+}
+
+// behind names a partition of which a generation has read less than one that
+// is fed, empty if there is none.
+func (g Generations) behind(ctx context.Context, tx *sql.Tx, number int) (string, error) {
+	var topic string
+	var partition int32
+	var want, got int64
+	err := tx.QueryRowContext(ctx, `
+		SELECT f.topic, f.kafka_partition, f.next_offset, COALESCE(c.next_offset, 0)
+		FROM projection_checkpoints f LEFT JOIN projection_checkpoints c
+		  ON c.projection = f.projection AND c.generation = ? AND c.topic = f.topic AND c.kafka_partition = f.kafka_partition
+		WHERE f.projection = ? AND f.fed AND (c.next_offset IS NULL OR c.next_offset < f.next_offset)
+		LIMIT 1 FOR UPDATE`, number, g.layout.Name).Scan(&topic, &partition, &want, &got)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("compare checkpoints: %w", err)
+	}
+	return fmt.Sprintf("%s[%d] is at %d, the live one at %d", topic, partition, got, want), nil
+}
+
+// Switch makes a standby the live generation, and the live one a standby. It
+// returns projection.ErrNoGeneration if the generation is neither.
+func (g Generations) Switch(ctx context.Context, number int) error {
+	err := g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
+		if stateOf(all, number) == projection.Live {
+			return nil
+		}
+		if stateOf(all, number) != projection.Standby {
+			return projection.ErrNoGeneration
+		}
+		_, err := tx.ExecContext(ctx,
+			"UPDATE projection_generations SET state = ? WHERE projection = ? AND state = ?",
+			projection.Standby, g.layout.Name, projection.Live)
+		if err != nil {
+			return fmt.Errorf("retire the live one: %w", err)
+		}
+		_, err = tx.ExecContext(ctx,
+			"UPDATE projection_generations SET state = ?, live_since = ? WHERE projection = ? AND generation = ?",
+			projection.Live, time.Now().UTC(), g.layout.Name, number)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("make generation %d of %s live: %w", number, g.layout.Name, err)
+	}
+	return nil
+}
+
+// Retire ceases to feed a generation that is not live; its rows are left to
+// whoever removes them. It returns projection.ErrNoGeneration if the
+// generation is live or not there.
+func (g Generations) Retire(ctx context.Context, number int) error {
+	err := g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
+		state := stateOf(all, number)
+		if state == projection.Retired || state == projection.Pruned {
+			return nil
+		}
+		if state != projection.Standby && state != projection.Building {
+			return projection.ErrNoGeneration
+		}
+		if err := g.moveEpoch(ctx, tx); err != nil {
+			return err
+		}
+		for _, table := range []string{"projection_checkpoints", "projection_dead_letters"} {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE projection = ? AND generation = ?", g.layout.Name, number); err != nil {
+				return fmt.Errorf("forget it in %s: %w", table, err)
+			}
+		}
+		return g.setState(ctx, tx, number, projection.Retired)
+	})
+	if err != nil {
+		return fmt.Errorf("retire generation %d of %s: %w", number, g.layout.Name, err)
+	}
+	return nil
+}
+
+// change runs work in a transaction that holds all generations.
+func (g Generations) change(ctx context.Context, work func(context.Context, *sql.Tx, []projection.Generation) error) error {
+	return inTx(ctx, g.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		if err := ensureLive(ctx, tx, g.layout.Name); err != nil {
+			return err
+		}
+		all, err := g.list(ctx, tx, " FOR UPDATE")
+		if err != nil {
+			return err
+		}
+		return work(ctx, tx, all)
+	})
+}
+
+// moveEpoch locks the checkpoints that are fed, and makes flushes that wait
+// for them read again which these are.
+func (g Generations) moveEpoch(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx,
+		"UPDATE projection_checkpoints SET epoch = epoch + 1 WHERE projection = ? AND fed", g.layout.Name)
+	if err != nil {
+		return fmt.Errorf("hold the checkpoints: %w", err)
+	}
+	return nil
+}
+
+func (g Generations) setState(ctx context.Context, tx *sql.Tx, number int, state projection.GenerationState) error {
+	_, err := tx.ExecContext(ctx,
+		"UPDATE projection_generations SET state = ? WHERE projection = ? AND generation = ?", state, g.layout.Name, number)
+	if err != nil {
+		return fmt.Errorf("make it %s: %w", state, err)
+	}
+	return nil
+}
+
+// stateOf returns the state of a generation, empty if it is not there.
+func stateOf(all []projection.Generation, number int) projection.GenerationState {
+	for _, one := range all {
+		if one.Number == number {
+			return one.State
+		}
+	}
+	return ""
+}

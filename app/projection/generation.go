@@ -1,0 +1,57 @@
+package projection
+
+import (
+	"errors"
+	"time"
+)
+
+// GenerationState says what a generation is for.
+type GenerationState string
+
+// The states of a generation.
+const (
+	// Building: it is being made from the topics; nobody reads it.
+	Building GenerationState = "building"
+	// Live: it is what readers see. Each projection has one.
+	Live GenerationState = "live"
+	// Standby: it is fed as the live one is, and can become it at once.
+	Standby GenerationState = "standby"
+	// Retired: its rows are being removed.
+	Retired GenerationState = "retired"
+	// Pruned: nothing of it is left but its number, which is not used again.
+	Pruned GenerationState = "pruned"
+)
+
+// Generation is one making of a projection.
+type Generation struct {
+	Number int
+	State  GenerationState
+	// BeganAt is when it was begun, LiveSince when readers saw it last begin
+	// to be live; zero if they never did.
+	BeganAt   time.Time
+	LiveSince time.Time
+}
+
+// The errors of generations.
+var (
+	// ErrFenced says that a generation is not what its writer takes it for:
+	// somebody else has moved its checkpoint, or it is gone.
+	ErrFenced = errors.New("the generation is no longer this writer's")
+	// ErrBehind says that a generation has not read what the live one has.
+	ErrBehind = errors.New("the generation is behind the live one")
+	// ErrNoGeneration says that there is no generation in the needed state.
+	ErrNoGeneration = errors.New("no such generation")
+)
+
+// Batch is what was made of a run of records of one partition.
+type Batch[R any] struct {
+	Topic     string
+	Partition int32
+	// From is the offset of the first record, Next that behind the last one.
+	From, Next int64
+	// Watermark is the greatest one of the run, 0 if it has none.
+	Watermark uint64
+	Rows      []R
+	// DeadLetters are the records that could not be understood.
+	DeadLetters []Item[R]
+}
