@@ -73,7 +73,7 @@ func (g Generations) Digest(ctx context.Context, generation int, through uint64)
 }
 
 // Backlog returns how many records of the partitions a generation has not read
-// yet, and how many dead letters it has.
+// yet, and how many open dead letters it has.
 func (g Generations) Backlog(ctx context.Context, number int, partitions []projection.Partition) (lag, deadLetters int64, err error) {
 	for _, p := range partitions {
 		var next int64
@@ -89,12 +89,8 @@ func (g Generations) Backlog(ctx context.Context, number int, partitions []proje
 		}
 		lag += max(0, p.End-next)
 	}
-	err = g.db.QueryRowContext(ctx,
-		"SELECT COUNT(*) FROM projection_dead_letters WHERE projection = ? AND generation = ?", g.layout.Name, number).Scan(&deadLetters)
-	if err != nil {
-		return 0, 0, fmt.Errorf("count dead letters: %w", err)
-	}
-	return lag, deadLetters, nil
+	deadLetters, _, err = NewDeadLetters(g.db).Count(ctx, g.layout.Name, number)
+	return lag, deadLetters, err
 }
 
 // Discard implements projection.Generations.
