@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +53,9 @@ func (r *recipes) logIn(name string, times int) (token string) {
 
 // counts reads the projection.
 func (r *recipes) counts() (map[domain.UserID]int, error) {
-	rows, err := r.db.QueryContext(r.t.Context(), "SELECT user_id, logins FROM projection_logins_per_user")
+	rows, err := r.db.QueryContext(r.t.Context(), `
+		SELECT user_id, logins FROM projection_logins_per_user
+		WHERE generation = (SELECT generation FROM projection_generations WHERE projection = 'logins_per_user' AND state = 'live')`)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +94,7 @@ func (r *recipes) readUp() {
 		stack.Eventually(r.t, wait, func() error {
 			var next int64
 			err := r.db.QueryRowContext(r.t.Context(), `
-				SELECT next_offset FROM projection_checkpoints
+				SELECT MIN(next_offset) FROM projection_checkpoints
 				WHERE projection = 'logins_per_user' AND topic = ? AND kafka_partition = ?`, p.Topic, p.Partition).Scan(&next)
 			if err == nil && next < p.End {
 				err = fmt.Errorf("%s is read up to %d of %d", p, next, p.End)
@@ -152,7 +157,7 @@ func (r *recipes) exec(statement string) {
 func TestTheRecipesWork(t *testing.T) {
 	config := stack.New(t)
 	r := &recipes{t: t, config: config, db: stack.DB(t, config), program: follow(t).build(t)}
-	run(t, ".", stack.Environ(r.config), r.program, "migrate", "up")
+	r.helfy("migrate", "up")
 	alice := stack.AddUser(t, r.config, "alice", domain.RoleAdmin)
 	bob := stack.AddUser(t, r.config, "bob", domain.RoleUser)
 	r.start()
@@ -174,11 +179,36 @@ func TestTheRecipesWork(t *testing.T) {
 	r.start()
 	r.requireCounts(want)
 
+	r.rebuild()
+	r.requireCounts(want)
 	r.logIn("bob", 2)
 	want[bob] += 2
 	r.requireCounts(want)
+	r.helfy("rollback", "logins_per_user")
+	r.requireCounts(want)
+	r.helfy("projections", "prune", "logins_per_user")
+	r.requireCounts(want)
 	r.checkGroups()
 	r.checkNoDeadLetters()
+}
+
+func (r *recipes) helfy(args ...string) {
+	r.t.Helper()
+	run(r.t, ".", stack.Environ(r.config), r.program, args...)
+}
+
+// rebuild finds a counter that was changed by hand, and then none.
+func (r *recipes) rebuild() {
+	r.t.Helper()
+	r.exec("UPDATE projection_logins_per_user SET logins = logins + 1")
+	command := exec.CommandContext(r.t.Context(), r.program, "rebuild", "logins_per_user", "--verify", "--diff")
+	command.Env = append(os.Environ(), stack.Environ(r.config)...)
+	out, err := command.CombinedOutput()
+	if err == nil || strings.Count(string(out), `"table":"projection_logins_per_user"`) != 2 {
+		r.t.Fatalf("%v: %s", err, out)
+	}
+	r.exec("UPDATE projection_logins_per_user SET logins = logins - 1")
+	r.helfy("rebuild", "logins_per_user")
 }
 
 // checkRoute calls the route and looks for its event in the log.

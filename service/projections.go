@@ -2,11 +2,10 @@ package service
 
 import (
 	"context"
-	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
-	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
 	"helfy/app/query"
@@ -34,53 +33,46 @@ func (c Config) Projections(ctx context.Context) (all []GenerationStatus, err er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	partitions, err := c.partitions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	generations := tidb.NewAuditGenerations(db, c.auditLog(db))
-	list, err := generations.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, one := range list {
-		if one.State == projection.Pruned {
-			continue
-		}
-		status, err := c.generationStatus(ctx, db, generations, one, partitions)
+	for _, one := range c.projections(db, nil) {
+		statuses, err := c.generationStatuses(ctx, one)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("look at projection %s: %w", one.name(), err)
 		}
-		all = append(all, status)
+		all = append(all, statuses...)
 	}
 	return all, nil
 }
 
-func (c Config) generationStatus(
-	ctx context.Context, db *sql.DB, generations tidb.Generations, one projection.Generation, partitions []projection.Partition,
-) (GenerationStatus, error) {
-	status := GenerationStatus{Projection: projection.AuditName, Generation: one.Number, State: one.State, BeganAt: one.BeganAt}
-	if !one.LiveSince.IsZero() {
-		status.LiveSince = &one.LiveSince
-	}
-	through, err := c.auditLog(db).Of(one.Number).CompleteThrough(ctx)
+func (c Config) generationStatuses(ctx context.Context, one registered) ([]GenerationStatus, error) {
+	partitions, err := c.partitions(ctx, one.topics())
 	if err != nil {
-		return status, err
+		return nil, err
 	}
-	status.CompleteThrough = query.CompleteThroughTime(through)
-	status.Lag, status.DeadLetters, err = generations.Backlog(ctx, one.Number, partitions)
-	return status, err
-}
-
-// partitions returns the partitions of both topics.
-func (c Config) partitions(ctx context.Context) ([]projection.Partition, error) {
-	var all []projection.Partition
-	for _, topic := range []string{c.ChangesTopic, c.EventsTopic} {
-		partitions, err := kafka.Brokers(c.KafkaBrokers).Partitions(ctx, topic)
+	generations := one.generations()
+	list, err := generations.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []GenerationStatus
+	for _, generation := range list {
+		if generation.State == projection.Pruned {
+			continue
+		}
+		status := GenerationStatus{
+			Projection: one.name(), Generation: generation.Number, State: generation.State, BeganAt: generation.BeganAt,
+		}
+		if !generation.LiveSince.IsZero() {
+			status.LiveSince = &generation.LiveSince
+		}
+		through, err := generations.CompleteThrough(ctx, generation.Number, one.topics())
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, partitions...)
+		status.CompleteThrough = query.CompleteThroughTime(through)
+		if status.Lag, status.DeadLetters, err = generations.Backlog(ctx, generation.Number, partitions); err != nil {
+			return nil, err
+		}
+		all = append(all, status)
 	}
 	return all, nil
 }

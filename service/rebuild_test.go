@@ -3,6 +3,7 @@ package service_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,5 +94,13 @@ func TestARowChangedByHandMakesARebuildDiffer(t *testing.T) {
 	rebuilt, err := rebuild(t, config, projection.RebuildOptions{})
 	if !errors.Is(err, projection.ErrDiffers) || rebuilt.Switched || rebuilt.New == rebuilt.Old {
 		t.Fatalf("%+v, %v", rebuilt, err)
+	}
+}
+
+func TestAnUnknownProjectionIsRefusedWithTheNamesOfAll(t *testing.T) {
+	config := stack.New(t)
+	_, err := config.Rollback(t.Context(), "adit")
+	if !errors.Is(err, service.ErrNoProjection) || !strings.Contains(err.Error(), `"adit"; there are: audit`) {
+		t.Error(err)
 	}
 }

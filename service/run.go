@@ -113,8 +113,8 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	live := findings.NewLive(tidb.NewVerification(db, audit), keyring, log)
 	var running sync.WaitGroup
 	running.Go(func() { live.Run(ctx) })
-	for _, consumer := range c.consumers(db, live, log) {
-		running.Go(func() { consumer.Run(ctx) })
+	for _, one := range c.projections(db, live.Wake) {
+		running.Go(func() { one.consumer(c, log).Run(ctx) })
 	}
 	running.Go(func() { c.watchChangefeed(ctx, c.changefeeds(db), log) })
 	running.Wait()

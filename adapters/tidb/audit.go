@@ -158,20 +158,8 @@ func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
 }
 
 func (a AuditLog) completeThrough(ctx context.Context, from querier) (uint64, error) {
-	var least sql.Null[uint64]
-	var topics int
 	number, of := a.number()
-	err := from.QueryRowContext(ctx, `
-		SELECT MIN(watermark), COUNT(DISTINCT topic) FROM projection_checkpoints
-		WHERE projection = ? AND generation = `+number+` AND topic IN (?, ?)`,
-		projection.AuditName, of, a.topics[0], a.topics[1]).Scan(&least, &topics)
-	if err != nil {
-		return 0, fmt.Errorf("read watermarks: %w", err)
-	}
-	if topics < len(a.topics) {
-		return 0, nil
-	}
-	return least.V, nil
+	return completeThrough(ctx, from, projection.AuditName, number, of, a.topics[:])
 }
 
 // insertAuditEntries writes entries, each of them once: a repeat changes

@@ -38,21 +38,79 @@ func (g Generations) Guard(ctx context.Context, partitions []projection.Partitio
 
 // Digests implements projection.Generations.
 func (g Generations) Digests(ctx context.Context, one, other int) (through uint64, digests [2]projection.Digest, err error) {
-	if through, err = g.through(ctx, one, other); err != nil {
-		return 0, digests, err
-	}
-	for i, generation := range []int{one, other} {
-		if digests[i], err = g.Digest(ctx, generation, through); err != nil {
-			return 0, digests, err
+	err = inSnapshot(ctx, g.db, func(tx *sql.Tx) error {
+		if err := g.level(ctx, tx, one, other); err != nil {
+			return err
 		}
+		if through, err = g.through(ctx, tx, one, other); err != nil {
+			return err
+		}
+		for i, generation := range []int{one, other} {
+			if digests[i], err = g.digest(ctx, tx, generation, through); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, digests, fmt.Errorf("sum up generations %d and %d of %s: %w", one, other, g.layout.Name, err)
 	}
 	return through, digests, nil
 }
 
-func (g Generations) through(ctx context.Context, generations ...int) (uint64, error) {
+// Digest returns the digest of the rows of a generation: up to a watermark
+// those of tables with a TSO, and all that the others have at this moment.
+func (g Generations) Digest(ctx context.Context, generation int, through uint64) (digest projection.Digest, err error) {
+	err = inSnapshot(ctx, g.db, func(tx *sql.Tx) error {
+		digest, err = g.digest(ctx, tx, generation, through)
+		return err
+	})
+	return digest, err
+}
+
+func (g Generations) digest(ctx context.Context, from querier, generation int, through uint64) (projection.Digest, error) {
+	var sum projection.Sum
+	for _, table := range g.layout.Tables {
+		if err := table.digest(ctx, from, generation, through, &sum); err != nil {
+			return projection.Digest{}, err
+		}
+	}
+	return sum.Digest(), nil
+}
+
+// inSnapshot runs plain reads that all see one moment.
+func inSnapshot(ctx context.Context, db *sql.DB, read func(*sql.Tx) error) error {
+	return once(ctx, db, sql.LevelDefault, func(_ context.Context, tx *sql.Tx, _ bool) error { return read(tx) }, false)
+}
+
+// level returns projection.ErrApart if a table can only be compared when two
+// generations have read the same, and they have not. Once they have they stay
+// so: each flush writes both.
+func (g Generations) level(ctx context.Context, tx *sql.Tx, one, other int) error {
+	if !g.layout.whole() {
+		return nil
+	}
+	var topic string
+	var partition int32
+	var least, most int64
+	err := tx.QueryRowContext(ctx, `
+		SELECT topic, kafka_partition, IF(COUNT(*) < 2, 0, MIN(next_offset)) AS least, MAX(next_offset) AS most
+		FROM projection_checkpoints WHERE projection = ? AND generation IN (?, ?)
+		GROUP BY topic, kafka_partition HAVING least <> most LIMIT 1`,
+		g.layout.Name, one, other).Scan(&topic, &partition, &least, &most)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("compare checkpoints: %w", err)
+	}
+	return fmt.Errorf("%w: of %s[%d] one is at offset %d, the other at %d", projection.ErrApart, topic, partition, least, most)
+}
+
+func (g Generations) through(ctx context.Context, from querier, generations ...int) (uint64, error) {
 	least := ^uint64(0)
 	for _, generation := range generations {
-		through, err := g.layout.Through(ctx, generation)
+		through, err := g.throughOf(ctx, from, generation)
 		if err != nil {
 			return 0, err
 		}
@@ -61,15 +119,34 @@ func (g Generations) through(ctx context.Context, generations ...int) (uint64, e
 	return least, nil
 }
 
-// Digest returns the digest of the rows of a generation up to a watermark.
-func (g Generations) Digest(ctx context.Context, generation int, through uint64) (projection.Digest, error) {
-	var sum projection.Sum
-	for _, table := range g.layout.Tables {
-		if err := table.digest(ctx, g.db, generation, through, &sum); err != nil {
-			return projection.Digest{}, err
-		}
+func (g Generations) throughOf(ctx context.Context, from querier, generation int) (uint64, error) {
+	if g.layout.Through != nil {
+		return g.layout.Through(ctx, from, generation)
 	}
-	return sum.Digest(), nil
+	return completeThrough(ctx, from, g.layout.Name, "?", generation, nil)
+}
+
+// CompleteThrough returns the least watermark of a generation over all
+// partitions of topics, 0 if any has none yet.
+func (g Generations) CompleteThrough(ctx context.Context, generation int, topics []string) (uint64, error) {
+	return completeThrough(ctx, g.db, g.layout.Name, "?", generation, topics)
+}
+
+// completeThrough returns the least watermark of a generation, whose number
+// the SQL and its argument give, 0 if one of the topics has none yet.
+func completeThrough(ctx context.Context, from querier, name, number string, of any, topics []string) (uint64, error) {
+	var least sql.Null[uint64]
+	var read int
+	err := from.QueryRowContext(ctx, `
+		SELECT MIN(watermark), COUNT(DISTINCT topic) FROM projection_checkpoints
+		WHERE projection = ? AND generation = `+number, name, of).Scan(&least, &read)
+	if err != nil {
+		return 0, fmt.Errorf("read watermarks: %w", err)
+	}
+	if read < len(topics) {
+		return 0, nil
+	}
+	return least.V, nil
 }
 
 // Backlog returns how many records of the partitions a generation has not read
@@ -98,11 +175,7 @@ func (g Generations) Discard(ctx context.Context, number int) error {
 	if err := g.Retire(ctx, number); err != nil {
 		return err
 	}
-	names := g.layout.Derived
-	for _, table := range g.layout.Tables {
-		names = append(names[:len(names):len(names)], table.Name)
-	}
-	for _, name := range names {
+	for _, name := range g.layout.names() {
 		if err := removeGeneration(ctx, g.db, name, number); err != nil {
 			return err
 		}
@@ -116,35 +189,40 @@ func (g Generations) Discard(ctx context.Context, number int) error {
 func (g Generations) Differences(
 	ctx context.Context, live, number int, through uint64, take func(projection.Difference) error,
 ) error {
-	for _, table := range g.layout.Tables {
-		if err := table.differences(ctx, g.db, [2]int{live, number}, through, take); err != nil {
+	return inSnapshot(ctx, g.db, func(tx *sql.Tx) error {
+		if err := g.level(ctx, tx, live, number); err != nil {
 			return err
 		}
-	}
-	return nil
+		for _, table := range g.layout.Tables {
+			if err := table.differences(ctx, tx, [2]int{live, number}, through, take); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // differences reads both generations side by side.
 func (t Table) differences(
-	ctx context.Context, db *sql.DB, generations [2]int, through uint64, take func(projection.Difference) error,
+	ctx context.Context, from querier, generations [2]int, through uint64, take func(projection.Difference) error,
 ) error {
 	var cursors [2]*cursor
 	for i, generation := range generations {
-		cursors[i] = &cursor{table: t, from: db, generation: generation, through: through}
+		cursors[i] = &cursor{table: t, from: from, generation: generation, through: through}
 		if err := cursors[i].advance(ctx); err != nil {
 			return err
 		}
 	}
 	for cursors[0].row != nil || cursors[1].row != nil {
-		order := compareKeys(cursors[0].row, cursors[1].row)
+		order := t.compareKeys(cursors[0].row, cursors[1].row)
 		difference := projection.Difference{Table: t.Name}
 		if order <= 0 {
-			difference.Key, difference.Live = t.named(*cursors[0].row)
+			difference.Key, difference.Live = t.named(cursors[0].row)
 		}
 		if order >= 0 {
-			difference.Key, difference.New = t.named(*cursors[1].row)
+			difference.Key, difference.New = t.named(cursors[1].row)
 		}
-		if order != 0 || !equalRows(*cursors[0].row, *cursors[1].row) {
+		if order != 0 || !equalRows(cursors[0].row, cursors[1].row) {
 			if err := take(difference); err != nil {
 				return err
 			}
@@ -168,52 +246,26 @@ type cursor struct {
 	through    uint64
 	page       []storedRow
 	last       bool
-	row        *storedRow // nil at the end
+	row        storedRow // nil at the end
 }
 
 func (c *cursor) advance(ctx context.Context) (err error) {
 	if len(c.page) == 0 && !c.last {
-		after := c.table.beginning()
-		if c.row != nil {
-			if after, err = c.row.position(); err != nil {
-				return err
-			}
-		}
-		if c.page, err = c.table.page(ctx, c.from, c.generation, c.through, after); err != nil {
+		if c.page, err = c.table.page(ctx, c.from, c.generation, c.through, c.row); err != nil {
 			return fmt.Errorf("read %s: %w", c.table.Name, err)
 		}
 		c.last = len(c.page) < scanPage
 	}
 	c.row = nil
 	if len(c.page) > 0 {
-		c.row, c.page = &c.page[0], c.page[1:]
+		c.row, c.page = c.page[0], c.page[1:]
 	}
 	return nil
 }
 
-// compareKeys orders rows as the database does; none comes last.
-func compareKeys(one, other *storedRow) int {
-	switch {
-	case other == nil:
-		return -1
-	case one == nil:
-		return 1
-	}
-	// The first column is a number: of two, the longer one is the greater.
-	if a, b := one.fields[0], other.fields[0]; len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	for i := range one.key {
-		if order := bytes.Compare(one.fields[i], other.fields[i]); order != 0 {
-			return order
-		}
-	}
-	return 0
-}
-
 func equalRows(one, other storedRow) bool {
-	for i := range one.fields {
-		if !bytes.Equal(one.fields[i], other.fields[i]) || (one.fields[i] == nil) != (other.fields[i] == nil) {
+	for i := range one {
+		if !bytes.Equal(one[i], other[i]) || (one[i] == nil) != (other[i] == nil) {
 			return false
 		}
 	}
@@ -233,5 +285,5 @@ func (t Table) named(row storedRow) (key, content map[string]*string) {
 		}
 		return values
 	}
-	return name(t.Key, row.fields), name(t.Content, row.fields[row.key:])
+	return name(t.keyNames(), row), name(t.Content, row[len(t.Key):])
 }

@@ -23,34 +23,6 @@ type Generations struct {
 
 var _ projection.Generations = Generations{}
 
-// Layout says where a projection is kept.
-type Layout struct {
-	Name string
-	// Tables have the rows that the topics determine. Each has a column
-	// generation, and so have those of Derived, which digests leave out.
-	Tables  []Table
-	Derived []string
-	// Through returns the TSO up to which a generation's rows can be compared.
-	Through func(ctx context.Context, generation int) (uint64, error)
-}
-
-// NewGenerations returns the generations of a projection in db.
-func NewGenerations(db *sql.DB, layout Layout) Generations {
-	return Generations{db: db, layout: layout}
-}
-
-// NewAuditGenerations returns those of the audit projection in db.
-func NewAuditGenerations(db *sql.DB, log AuditLog) Generations {
-	return NewGenerations(db, Layout{
-		Name: projection.AuditName, Tables: AuditTables,
-		Derived: []string{"projection_audit_chains", "projection_audit_verification"},
-		Through: func(ctx context.Context, generation int) (uint64, error) {
-			// The findings follow the entries.
-			return log.Of(generation).VerifiedThrough(ctx)
-		},
-	})
-}
-
 // liveGeneration is the SQL of the number of a projection's live generation.
 // Its argument is the projection's name.
 const liveGeneration = "(SELECT generation FROM projection_generations WHERE projection = ? AND state = 'live')"

@@ -18,6 +18,7 @@ import (
 type ProjectionStore[R any] struct {
 	db     *sql.DB
 	name   string
+	layout Layout
 	insert Insert[R]
 	// beforeInsert, if set, is given the rows before they are written, and
 	// how far the watermarks of their partitions were before the flush.
@@ -32,15 +33,16 @@ type Insert[R any] func(ctx context.Context, tx *sql.Tx, generation int, rows []
 var _ projection.Store[domain.AuditEntry] = (*ProjectionStore[domain.AuditEntry])(nil)
 
 // NewProjectionStore returns the store of a projection in db.
-func NewProjectionStore[R any](db *sql.DB, name string, insert Insert[R]) *ProjectionStore[R] {
-	return &ProjectionStore[R]{db: db, name: name, insert: insert}
+func NewProjectionStore[R any](db *sql.DB, layout Layout, insert Insert[R]) *ProjectionStore[R] {
+	return &ProjectionStore[R]{db: db, name: layout.Name, layout: layout, insert: insert}
 }
 
-// NewAuditStore returns the store of the audit projection in db.
-func NewAuditStore(db *sql.DB) *ProjectionStore[domain.AuditEntry] {
-	store := NewProjectionStore(db, projection.AuditName, insertAuditEntries)
-	store.beforeInsert = noteLate
-	return store
+// Name returns the projection's name.
+func (s *ProjectionStore[R]) Name() string { return s.name }
+
+// Generations returns the projection's generations.
+func (s *ProjectionStore[R]) Generations() Generations {
+	return Generations{db: s.db, layout: s.layout}
 }
 
 // partitionKey names one partition of one topic.

@@ -189,8 +189,12 @@ func moveVerification(ctx context.Context, tx *sql.Tx, generation int, to mark) 
 
 // VerifiedThrough returns the TSO up to which the log is verified.
 func (a AuditLog) VerifiedThrough(ctx context.Context) (through uint64, err error) {
+	return a.verifiedThrough(ctx, a.db)
+}
+
+func (a AuditLog) verifiedThrough(ctx context.Context, from querier) (through uint64, err error) {
 	number, of := a.number()
-	err = a.db.QueryRowContext(ctx,
+	err = from.QueryRowContext(ctx,
 		"SELECT verified_through FROM projection_audit_verification WHERE generation = "+number, of).Scan(&through)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("read projection_audit_verification: %w", err)

@@ -39,6 +39,8 @@ var (
 	ErrFenced = errors.New("the generation is no longer this writer's")
 	// ErrBehind says that a generation has not read what the live one has.
 	ErrBehind = errors.New("the generation is behind the live one")
+	// ErrApart says that two generations have not read the same.
+	ErrApart = errors.New("the generations have not read the same")
 	// ErrNoGeneration says that there is no generation in the needed state.
 	ErrNoGeneration = errors.New("no such generation")
 )

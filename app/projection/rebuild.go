@@ -36,10 +36,13 @@ type Generations interface {
 	// Discard ceases to feed a generation and removes its rows.
 	Discard(ctx context.Context, number int) error
 	// Digests returns the digests of two generations, of all rows up to the
-	// least watermark of both, which it also returns.
+	// least watermark of both, which it also returns. Where rows do not tell
+	// which commit they belong to, it returns ErrApart until both have read
+	// the same.
 	Digests(ctx context.Context, one, other int) (through uint64, digests [2]Digest, err error)
 	// Differences gives the rows in which a generation differs from the live
-	// one, up to a watermark, to take, in the order of their keys.
+	// one, up to a watermark, to take, in the order of their keys. Its errors
+	// are those of Digests and of take.
 	Differences(ctx context.Context, live, number int, through uint64, take func(Difference) error) error
 }
 
@@ -121,7 +124,8 @@ type Rebuilt struct {
 // ErrDiffers says that a rebuilt generation is not as the live one.
 var ErrDiffers = errors.New("the rebuilt generation differs from the live one")
 
-// joinTimeout bounds how long a rebuild tries to catch up with the consumers.
+// joinTimeout bounds how long a rebuild tries to catch up with the consumers,
+// or waits for them to catch up with it.
 const (
 	joinTimeout = time.Minute
 	joinEvery   = 20 * time.Millisecond
@@ -162,14 +166,20 @@ func (r Rebuild[R]) settle(ctx context.Context, result Rebuilt, options RebuildO
 		return result, err
 	}
 	result.Live = live
-	through, digests, err := r.Generations.Digests(ctx, live, result.Generation)
+	err = whenLevel(ctx, func() error {
+		through, digests, err := r.Generations.Digests(ctx, live, result.Generation)
+		result.Through, result.Old, result.New = through, digests[0], digests[1]
+		return err
+	})
 	if err != nil {
 		return result, err
 	}
-	result.Through, result.Old, result.New = through, digests[0], digests[1]
 	result.Equal = result.Old == result.New
 	if !result.Equal && options.Difference != nil {
-		if err := r.Generations.Differences(ctx, live, result.Generation, through, options.Difference); err != nil {
+		err := whenLevel(ctx, func() error {
+			return r.Generations.Differences(ctx, live, result.Generation, result.Through, options.Difference)
+		})
+		if err != nil {
 			return result, err
 		}
 	}
@@ -186,6 +196,26 @@ func (r Rebuild[R]) settle(ctx context.Context, result Rebuilt, options RebuildO
 			ErrDiffers, result.New.Rows, result.New.Sum, result.Old.Rows, result.Old.Sum)
 	}
 	return result, err
+}
+
+// whenLevel calls compare until it does not return ErrApart: the consumers,
+// which feed both generations, soon come to where the new one was read to.
+func whenLevel(ctx context.Context, compare func() error) error {
+	deadline := time.Now().Add(joinTimeout)
+	for {
+		err := compare()
+		if !errors.Is(err, ErrApart) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no consumer has fed both in %s: %w", joinTimeout, err)
+		}
+		select {
+		case <-time.After(joinEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // build reads the topics to their ends, and on until consumers feed the

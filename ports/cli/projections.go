@@ -12,7 +12,7 @@ import (
 )
 
 type rebuildCommand struct {
-	Projection string `arg:"" help:"Projection to rebuild: audit."`
+	Projection string `arg:"" help:"Name of the projection, as helfy projections lists it."`
 	Verify     bool   `xor:"what" help:"Compare the result with the live generation and throw it away."`
 	AcceptDiff bool   `xor:"what" help:"Let the result go live although it differs, as it does with new code."`
 	Diff       bool   `help:"Print the rows that differ, a JSON line each."`
@@ -60,7 +60,7 @@ func sayRebuilt(s session, rebuilt projection.Rebuilt) error {
 }
 
 type rollbackCommand struct {
-	Projection string `arg:"" help:"Projection: audit."`
+	Projection string `arg:"" help:"Name of the projection."`
 }
 
 // Run implements the command.
@@ -115,7 +115,7 @@ func (p projectionsList) Run(s session) error {
 }
 
 type projectionsPrune struct {
-	Projection string `arg:"" help:"Projection: audit."`
+	Projection string `arg:"" help:"Name of the projection."`
 }
 
 // Run implements the command.

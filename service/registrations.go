@@ -1,0 +1,129 @@
+package service
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"helfy/adapters/kafka"
+	"helfy/adapters/tidb"
+	"helfy/app/findings"
+	"helfy/app/projection"
+	"helfy/domain"
+	"helfy/ports/events"
+)
+
+// projections returns all projections, kept in db. Their consumers, and what
+// the commands do with their generations, follow from this list. The consumer
+// of the audit log calls wake when there may be more to verify; whoever runs
+// no consumer leaves it nil.
+func (c Config) projections(db *sql.DB, wake func()) []registered {
+	return []registered{
+		registration[domain.AuditEntry]{
+			Topics:     []string{c.ChangesTopic, c.EventsTopic},
+			Projection: projection.Audit{Database: c.TiDBDatabase},
+			Store:      tidb.NewAuditStore(db),
+			OnFresh: func(ctx context.Context, log *slog.Logger, outcome projection.Outcome[domain.AuditEntry]) {
+				events.LogAudit(ctx, log, outcome)
+				if outcome.Watermark != 0 {
+					wake()
+				}
+			},
+			Derive: func(ctx context.Context, generation int) error {
+				keyring, err := c.readKeyring()
+				if err != nil {
+					return err
+				}
+				return findings.CatchUp(ctx, tidb.NewVerification(db, c.auditLog(db).Of(generation)), keyring)
+			},
+		},
+	}
+}
+
+// registered is a projection that the service looks after.
+type registered interface {
+	name() string
+	topics() []string
+	generations() tidb.Generations
+	consumer(c Config, log *slog.Logger) consumer
+	rebuild(
+		ctx context.Context, c Config, options projection.RebuildOptions, progress func(projection.Progress),
+	) (projection.Rebuilt, error)
+}
+
+// consumer keeps a projection up to date until ctx ends.
+type consumer interface{ Run(ctx context.Context) }
+
+// registration is a projection of rows R.
+type registration[R any] struct {
+	Topics     []string
+	Projection projection.Projection[R]
+	Store      *tidb.ProjectionStore[R]
+	// OnFresh is that of events.Config, Derive that of projection.Rebuild.
+	// Both may be nil.
+	OnFresh func(context.Context, *slog.Logger, projection.Outcome[R])
+	Derive  func(ctx context.Context, generation int) error
+}
+
+func (r registration[R]) name() string                  { return r.Store.Name() }
+func (r registration[R]) topics() []string              { return r.Topics }
+func (r registration[R]) generations() tidb.Generations { return r.Store.Generations() }
+
+func (r registration[R]) consumer(c Config, log *slog.Logger) consumer {
+	return events.NewConsumer(events.Config[R]{
+		Name: r.name(), Group: c.group(r.name()), Topics: r.Topics,
+		Projection: r.Projection, Store: r.Store, OnFresh: r.OnFresh,
+	}, kafka.Brokers(c.KafkaBrokers), log)
+}
+
+func (r registration[R]) rebuild(
+	ctx context.Context, c Config, options projection.RebuildOptions, progress func(projection.Progress),
+) (projection.Rebuilt, error) {
+	return projection.Rebuild[R]{
+		Name: r.name(), Projection: r.Projection, Topics: kafka.Brokers(c.KafkaBrokers), Generations: r.generations(),
+		Partitions: func(ctx context.Context) ([]projection.Partition, error) { return c.partitions(ctx, r.Topics) },
+		Store:      func(generation int) projection.BuildStore[R] { return r.Store.Generation(generation) },
+		Derive:     r.Derive,
+		Progress:   progress,
+	}.Run(ctx, options)
+}
+
+// group returns the prefix of the names of a projection's consumer groups. The
+// audit projection has the configured one to itself.
+func (c Config) group(name string) string {
+	if name == projection.AuditName {
+		return c.ConsumerGroup
+	}
+	return c.ConsumerGroup + "." + name
+}
+
+// partitions returns the partitions of topics.
+func (c Config) partitions(ctx context.Context, topics []string) ([]projection.Partition, error) {
+	var all []projection.Partition
+	for _, topic := range topics {
+		partitions, err := kafka.Brokers(c.KafkaBrokers).Partitions(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, partitions...)
+	}
+	return all, nil
+}
+
+// ErrNoProjection says that there is no projection of a name.
+var ErrNoProjection = errors.New("no such projection")
+
+// find returns the projection of a name, or ErrNoProjection with all names.
+func find(all []registered, name string) (registered, error) {
+	var names []string
+	for _, one := range all {
+		if one.name() == name {
+			return one, nil
+		}
+		names = append(names, one.name())
+	}
+	return nil, fmt.Errorf("%w: %q; there are: %s", ErrNoProjection, name, strings.Join(names, ", "))
+}
