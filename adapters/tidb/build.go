@@ -26,17 +26,12 @@ func (s *ProjectionStore[R]) Generation(number int) *BuildStore[R] {
 func (s *BuildStore[R]) Open(ctx context.Context, partitions []projection.Partition) ([]projection.Checkpoint, error) {
 	opened := make([]projection.Checkpoint, len(partitions))
 	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		if err := makeCheckpoints(ctx, tx, s.name, s.generation, false, partitions); err != nil {
+			return err
+		}
 		for i, p := range partitions {
-			_, err := tx.ExecContext(ctx, `
-				INSERT IGNORE INTO projection_checkpoints
-				       (projection, generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark, fed, epoch)
-				VALUES (?, ?, ?, ?, ?, ?, ?, 0, FALSE, 0)`,
-				s.name, s.generation, p.Topic, p.Partition, p.TopicID, p.Earliest, p.Earliest)
-			if err != nil {
-				return fmt.Errorf("make checkpoint of %s: %w", p, err)
-			}
 			c := &opened[i]
-			err = tx.QueryRowContext(ctx, `
+			err := tx.QueryRowContext(ctx, `
 				SELECT topic_id, first_offset, next_offset, watermark FROM projection_checkpoints
 				WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? FOR UPDATE`,
 				s.name, s.generation, p.Topic, p.Partition).Scan(&c.TopicID, &c.FirstOffset, &c.NextOffset, &c.Watermark)

@@ -61,13 +61,15 @@ func ensureLive(ctx context.Context, tx *sql.Tx, name string) error {
 
 // List returns all generations, the oldest first.
 func (g Generations) List(ctx context.Context) ([]projection.Generation, error) {
-	return g.list(ctx, g.db, "")
+	return listGenerations(ctx, g.db, g.layout.Name, "")
 }
 
-func (g Generations) list(ctx context.Context, from querier, lock string) ([]projection.Generation, error) {
+// listGenerations returns a projection's generations; lock is what follows the
+// SELECT.
+func listGenerations(ctx context.Context, from querier, name, lock string) ([]projection.Generation, error) {
 	rows, err := from.QueryContext(ctx, `
 		SELECT generation, state, began_at, live_since FROM projection_generations
-		WHERE projection = ? ORDER BY generation`+lock, g.layout.Name)
+		WHERE projection = ? ORDER BY generation`+lock, name)
 	if err != nil {
 		return nil, fmt.Errorf("read generations: %w", err)
 	}
@@ -228,7 +230,7 @@ func (g Generations) change(ctx context.Context, work func(context.Context, *sql
 		if err := ensureLive(ctx, tx, g.layout.Name); err != nil {
 			return err
 		}
-		all, err := g.list(ctx, tx, " FOR UPDATE")
+		all, err := listGenerations(ctx, tx, g.layout.Name, " FOR UPDATE")
 		if err != nil {
 			return err
 		}

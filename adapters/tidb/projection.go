@@ -75,15 +75,17 @@ func (s *ProjectionStore[R]) Open(ctx context.Context, partitions []projection.P
 		if err := ensureLive(ctx, tx, s.name); err != nil {
 			return err
 		}
-		for _, p := range partitions {
-			_, err := tx.ExecContext(ctx, `
-				INSERT IGNORE INTO projection_checkpoints
-				       (projection, generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark, fed, epoch)
-				SELECT projection, generation, ?, ?, ?, ?, ?, 0, TRUE, 0 FROM projection_generations
-				WHERE projection = ? AND state <> ?`,
-				p.Topic, p.Partition, p.TopicID, p.Earliest, p.Earliest, s.name, projection.Building)
-			if err != nil {
-				return fmt.Errorf("make checkpoint of %s: %w", p, err)
+		// Held, so that none begins or ceases to be fed meanwhile.
+		all, err := listGenerations(ctx, tx, s.name, " FOR UPDATE")
+		if err != nil {
+			return err
+		}
+		for _, one := range all {
+			if !one.State.IsFed() {
+				continue
+			}
+			if err := makeCheckpoints(ctx, tx, s.name, one.Number, true, partitions); err != nil {
+				return err
 			}
 		}
 		held, err := s.lock(ctx, tx, keys)
@@ -100,6 +102,24 @@ func (s *ProjectionStore[R]) Open(ctx context.Context, partitions []projection.P
 		return nil, fmt.Errorf("open projection %s: %w", s.name, err)
 	}
 	return least, nil
+}
+
+// makeCheckpoints makes the checkpoints of a generation that are missing, at
+// the earliest offset of their partition.
+func makeCheckpoints(
+	ctx context.Context, tx *sql.Tx, name string, generation int, fed bool, partitions []projection.Partition,
+) error {
+	for _, p := range partitions {
+		_, err := tx.ExecContext(ctx, `
+			INSERT IGNORE INTO projection_checkpoints
+			       (projection, generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark, fed, epoch)
+			VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, 0)`,
+			name, generation, p.Topic, p.Partition, p.TopicID, p.Earliest, p.Earliest, fed)
+		if err != nil {
+			return fmt.Errorf("make checkpoint of %s: %w", p, err)
+		}
+	}
+	return nil
 }
 
 // Flush implements projection.Store.

@@ -22,6 +22,9 @@ const (
 	Pruned GenerationState = "pruned"
 )
 
+// IsFed reports whether consumers write a generation in this state.
+func (s GenerationState) IsFed() bool { return s == Live || s == Standby }
+
 // Generation is one making of a projection.
 type Generation struct {
 	Number int
