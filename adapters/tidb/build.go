@@ -3,6 +3,7 @@ package tidb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"helfy/app/projection"
@@ -26,6 +27,9 @@ func (s *ProjectionStore[R]) Generation(number int) *BuildStore[R] {
 func (s *BuildStore[R]) Open(ctx context.Context, partitions []projection.Partition) ([]projection.Checkpoint, error) {
 	opened := make([]projection.Checkpoint, len(partitions))
 	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		if err := s.holdBuilding(ctx, tx); err != nil {
+			return err
+		}
 		if err := makeCheckpoints(ctx, tx, s.name, s.generation, false, partitions); err != nil {
 			return err
 		}
@@ -47,6 +51,16 @@ func (s *BuildStore[R]) Open(ctx context.Context, partitions []projection.Partit
 	return opened, nil
 }
 
+// holdBuilding returns projection.ErrFenced if the generation is not being
+// built, and keeps it so until tx ends.
+func (s *BuildStore[R]) holdBuilding(ctx context.Context, tx *sql.Tx) error {
+	all, err := listGenerations(ctx, tx, s.name, " FOR UPDATE")
+	if err == nil && stateOf(all, s.generation) != projection.Building {
+		err = projection.ErrFenced
+	}
+	return err
+}
+
 // Write implements projection.BuildStore.
 func (s *BuildStore[R]) Write(ctx context.Context, batch projection.Batch[R]) error {
 	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
@@ -61,13 +75,16 @@ func (s *BuildStore[R]) Write(ctx context.Context, batch projection.Batch[R]) er
 		if !moved {
 			return projection.ErrFenced
 		}
-		if len(batch.Rows) > 0 {
-			if err := s.insert(ctx, tx, s.generation, batch.Rows); err != nil {
+		if rows := batch.Rows(); len(rows) > 0 {
+			if err := s.insert(ctx, tx, s.generation, rows); err != nil {
 				return err
 			}
 		}
-		return writeDeadLetters(ctx, tx, s.name, s.generation, batch.DeadLetters)
+		return writeDeadLetters(ctx, tx, s.name, s.generation, batch.Items)
 	})
+	if isRejected(err) {
+		err = fmt.Errorf("%w: %w", projection.ErrRejected, err)
+	}
 	if err != nil {
 		return fmt.Errorf("write generation %d of %s: %w", s.generation, s.name, err)
 	}
@@ -99,10 +116,12 @@ func (s *BuildStore[R]) settle(ctx context.Context, tx *sql.Tx, batch projection
 		WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND NOT fed FOR UPDATE`,
 		s.name, s.generation, batch.Topic, batch.Partition).Scan(&next)
 	switch {
-	case err == nil && next == batch.Next:
-		return errSettled
+	case errors.Is(err, sql.ErrNoRows):
+		return projection.ErrFenced
 	case err != nil:
 		return fmt.Errorf("read checkpoint: %w", err)
+	case next == batch.Next:
+		return errSettled
 	}
 	return projection.ErrFenced
 }

@@ -90,36 +90,57 @@ func listGenerations(ctx context.Context, from querier, name, lock string) ([]pr
 	return all, nil
 }
 
-// Begin returns the generation that is being built, a new one if none is.
-func (g Generations) Begin(ctx context.Context) (number int, resumed bool, err error) {
+// Begin implements projection.Generations.
+func (g Generations) Begin(ctx context.Context) (begun projection.Generation, resumed bool, err error) {
 	err = g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
-		number, resumed = 0, false
+		begun, resumed = projection.Generation{State: projection.Building, BeganAt: time.Now().UTC()}, false
 		for _, one := range all {
-			if one.State == projection.Building {
-				number, resumed = one.Number, true
+			if one.IsUnfinished() {
+				begun, resumed = one, true
 				return nil
 			}
-			number = max(number, one.Number)
+			begun.Number = max(begun.Number, one.Number)
 		}
-		number++
+		begun.Number++
 		_, err := tx.ExecContext(ctx,
 			"INSERT INTO projection_generations (projection, generation, state, began_at) VALUES (?, ?, ?, ?)",
-			g.layout.Name, number, projection.Building, time.Now().UTC())
+			g.layout.Name, begun.Number, begun.State, begun.BeganAt)
 		return err
 	})
 	if err != nil {
-		return 0, false, fmt.Errorf("begin a generation of %s: %w", g.layout.Name, err)
+		return begun, false, fmt.Errorf("begin a generation of %s: %w", g.layout.Name, err)
 	}
-	return number, resumed, nil
+	return begun, resumed, nil
 }
 
-// Join lets consumers feed a generation from now on, beside those that they
-// feed. It returns projection.ErrBehind if the generation has not read all
-// that those have, and projection.ErrNoGeneration if it is not being built.
-// From then on it is a standby. A generation that is one already stays it.
+// Supersede implements projection.Generations.
+func (g Generations) Supersede(ctx context.Context, unfinished bool) error {
+	all, err := g.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		differed := one.State == projection.Standby && one.LiveSince.IsZero()
+		if !differed && one.State != projection.Retired && !(unfinished && one.IsUnfinished()) {
+			continue
+		}
+		if err := g.Discard(ctx, one.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Join implements projection.Generations. It returns
+// projection.ErrNoGeneration if the generation is not being built. One that is
+// Checking already stays it.
 func (g Generations) Join(ctx context.Context, number int) error {
+	// A look that holds nobody up.
+	if err := g.behind(ctx, g.db, number, ""); err != nil {
+		return fmt.Errorf("let generation %d of %s be fed: %w", number, g.layout.Name, err)
+	}
 	err := g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
-		if stateOf(all, number) == projection.Standby {
+		if stateOf(all, number) == projection.Checking {
 			return nil
 		}
 		if stateOf(all, number) != projection.Building {
@@ -128,19 +149,15 @@ func (g Generations) Join(ctx context.Context, number int) error {
 		if err := g.moveEpoch(ctx, tx); err != nil {
 			return err
 		}
-		behind, err := g.behind(ctx, tx, number)
-		if err != nil {
+		if err := g.behind(ctx, tx, number, " FOR UPDATE"); err != nil {
 			return err
 		}
-		if behind != "" {
-			return fmt.Errorf("%w: %s", projection.ErrBehind, behind)
-		}
-		_, err = tx.ExecContext(ctx,
+		_, err := tx.ExecContext(ctx,
 			"UPDATE projection_checkpoints SET fed = TRUE WHERE projection = ? AND generation = ?", g.layout.Name, number)
 		if err != nil {
 			return fmt.Errorf("let it be fed: %w", err)
 		}
-		return g.setState(ctx, tx, number, projection.Standby)
+		return g.setState(ctx, tx, number, projection.Checking)
 	})
 	if err != nil {
 		return fmt.Errorf("let generation %d of %s be fed: %w", number, g.layout.Name, err)
@@ -148,35 +165,40 @@ func (g Generations) Join(ctx context.Context, number int) error {
 	return nil
 }
 
-// behind names a partition of which a generation has read less than one that
-// is fed, empty if there is none.
-func (g Generations) behind(ctx context.Context, tx *sql.Tx, number int) (string, error) {
+// behind returns projection.ErrBehind or projection.ErrUnread, and names the
+// partition, if a generation has read less than one that is fed. lock is what
+// follows the SELECT.
+func (g Generations) behind(ctx context.Context, from querier, number int, lock string) error {
 	var topic string
 	var partition int32
-	var want, got int64
-	err := tx.QueryRowContext(ctx, `
-		SELECT f.topic, f.kafka_partition, f.next_offset, COALESCE(c.next_offset, 0)
+	var want int64
+	var got sql.NullInt64
+	err := from.QueryRowContext(ctx, `
+		SELECT f.topic, f.kafka_partition, f.next_offset, c.next_offset
 		FROM projection_checkpoints f LEFT JOIN projection_checkpoints c
 		  ON c.projection = f.projection AND c.generation = ? AND c.topic = f.topic AND c.kafka_partition = f.kafka_partition
 		WHERE f.projection = ? AND f.fed AND (c.next_offset IS NULL OR c.next_offset < f.next_offset)
-		LIMIT 1 FOR UPDATE`, number, g.layout.Name).Scan(&topic, &partition, &want, &got)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+		LIMIT 1`+lock, number, g.layout.Name).Scan(&topic, &partition, &want, &got)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("compare checkpoints: %w", err)
+	case !got.Valid:
+		return fmt.Errorf("%w: %s[%d], which the live one does", projection.ErrUnread, topic, partition)
 	}
-	if err != nil {
-		return "", fmt.Errorf("compare checkpoints: %w", err)
-	}
-	return fmt.Sprintf("%s[%d] is at %d, the live one at %d", topic, partition, got, want), nil
+	return fmt.Errorf("%w: %s[%d] is at %d, the live one at %d", projection.ErrBehind, topic, partition, got.Int64, want)
 }
 
-// Switch makes a standby the live generation, and the live one a standby. It
-// returns projection.ErrNoGeneration if the generation is neither.
+// Switch implements projection.Generations. It returns
+// projection.ErrNoGeneration if the generation is not fed.
 func (g Generations) Switch(ctx context.Context, number int) error {
 	err := g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
-		if stateOf(all, number) == projection.Live {
+		state := stateOf(all, number)
+		if state == projection.Live {
 			return nil
 		}
-		if stateOf(all, number) != projection.Standby {
+		if !state.IsFed() {
 			return projection.ErrNoGeneration
 		}
 		_, err := tx.ExecContext(ctx,
@@ -196,6 +218,23 @@ func (g Generations) Switch(ctx context.Context, number int) error {
 	return nil
 }
 
+// Keep implements projection.Generations.
+func (g Generations) Keep(ctx context.Context, number int) error {
+	err := g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
+		switch stateOf(all, number) {
+		case projection.Standby:
+			return nil
+		case projection.Checking:
+			return g.setState(ctx, tx, number, projection.Standby)
+		}
+		return projection.ErrNoGeneration
+	})
+	if err != nil {
+		return fmt.Errorf("keep generation %d of %s: %w", number, g.layout.Name, err)
+	}
+	return nil
+}
+
 // Retire ceases to feed a generation that is not live; its rows are left to
 // whoever removes them. It returns projection.ErrNoGeneration if the
 // generation is live or not there.
@@ -205,7 +244,7 @@ func (g Generations) Retire(ctx context.Context, number int) error {
 		if state == projection.Retired || state == projection.Pruned {
 			return nil
 		}
-		if state != projection.Standby && state != projection.Building {
+		if state == projection.Live || state == "" {
 			return projection.ErrNoGeneration
 		}
 		if err := g.moveEpoch(ctx, tx); err != nil {

@@ -2,6 +2,7 @@ package projection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,8 @@ type BuildStore[R any] interface {
 	Open(ctx context.Context, partitions []Partition) ([]Checkpoint, error)
 	// Write makes a batch durable in one transaction, together with the
 	// checkpoint, which must stand at the batch's From; otherwise the error is
-	// ErrFenced. Batches of one partition come one after the other.
+	// ErrFenced. It is ErrRejected if the database will never take a row.
+	// Batches of one partition come one after the other.
 	Write(ctx context.Context, batch Batch[R]) error
 }
 
@@ -58,11 +60,13 @@ func (b Build[R]) Run(ctx context.Context, partitions []Partition, follow bool) 
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	for i, partition := range partitions {
 		if err := checkpoints[i].Check(partition); err != nil {
 			return err
 		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for i, partition := range partitions {
 		to := partition.End
 		if follow {
 			to = -1
@@ -100,7 +104,28 @@ func (b Build[R]) partition(ctx context.Context, partition Partition, from, to i
 	return group.Wait()
 }
 
+// write makes a batch durable. Of one that the database rejects only the
+// record at fault becomes a dead letter.
 func (b Build[R]) write(ctx context.Context, batch Batch[R]) error {
+	err := b.writeWhole(ctx, batch)
+	if !errors.Is(err, ErrRejected) {
+		return err
+	}
+	if len(batch.Items) > 1 {
+		first, second := batch.halves()
+		if err := b.write(ctx, first); err != nil {
+			return err
+		}
+		return b.write(ctx, second)
+	}
+	if len(batch.Items) == 0 || batch.Items[0].DeadLetter != "" {
+		return err
+	}
+	batch.Items = []Item[R]{{Record: batch.Items[0].Record, DeadLetter: rejection(err)}}
+	return b.writeWhole(ctx, batch)
+}
+
+func (b Build[R]) writeWhole(ctx context.Context, batch Batch[R]) error {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	if err := b.Store.Write(ctx, batch); err != nil {
@@ -128,22 +153,21 @@ func (b Build[R]) project(ctx context.Context, records []Record, batches chan<- 
 func (b Build[R]) batch(records []Record) (batch Batch[R], count int) {
 	first := records[0]
 	batch = Batch[R]{Topic: first.Topic, Partition: first.Partition, From: first.Offset, Next: first.Offset}
-	bytes := 0
+	rows, bytes := 0, 0
 	for _, record := range records {
-		if count > 0 && (count == maxBatchRecords || len(batch.Rows)+len(batch.DeadLetters) >= maxBatchRows || bytes >= maxBatchBytes) {
+		if count > 0 && (count == maxBatchRecords || rows >= maxBatchRows || bytes >= maxBatchBytes) {
 			break
 		}
 		count++
 		batch.Next = record.Offset + 1
 		_, item := Project(b.Projection, record)
 		batch.Watermark = max(batch.Watermark, item.Watermark)
-		batch.Rows = append(batch.Rows, item.Rows...)
-		if item.DeadLetter != "" {
-			batch.DeadLetters = append(batch.DeadLetters, item)
+		if len(item.Rows) == 0 && item.DeadLetter == "" {
+			continue
 		}
-		if item.Watermark == 0 {
-			bytes += len(record.Value)
-		}
+		batch.Items = append(batch.Items, item)
+		rows += max(1, len(item.Rows))
+		bytes += len(record.Value)
 	}
 	return batch, count
 }

@@ -12,6 +12,9 @@ type GenerationState string
 const (
 	// Building: it is being made from the topics; nobody reads it.
 	Building GenerationState = "building"
+	// Checking: it is fed as the live one is, while whoever built it compares
+	// the two.
+	Checking GenerationState = "checking"
 	// Live: it is what readers see. Each projection has one.
 	Live GenerationState = "live"
 	// Standby: it is fed as the live one is, and can become it at once.
@@ -23,7 +26,7 @@ const (
 )
 
 // IsFed reports whether consumers write a generation in this state.
-func (s GenerationState) IsFed() bool { return s == Live || s == Standby }
+func (s GenerationState) IsFed() bool { return s == Checking || s == Live || s == Standby }
 
 // Generation is one making of a projection.
 type Generation struct {
@@ -35,6 +38,10 @@ type Generation struct {
 	LiveSince time.Time
 }
 
+// IsUnfinished reports whether a rebuild is at work on the generation, or was
+// cut off.
+func (g Generation) IsUnfinished() bool { return g.State == Building || g.State == Checking }
+
 // The errors of generations.
 var (
 	// ErrFenced says that a generation is not what its writer takes it for:
@@ -42,6 +49,9 @@ var (
 	ErrFenced = errors.New("the generation is no longer this writer's")
 	// ErrBehind says that a generation has not read what the live one has.
 	ErrBehind = errors.New("the generation is behind the live one")
+	// ErrUnread says that the live one reads a partition that a generation
+	// has not begun with.
+	ErrUnread = errors.New("the generation does not read a partition")
 	// ErrApart says that two generations have not read the same.
 	ErrApart = errors.New("the generations have not read the same")
 	// ErrNoGeneration says that there is no generation in the needed state.
@@ -56,7 +66,28 @@ type Batch[R any] struct {
 	From, Next int64
 	// Watermark is the greatest one of the run, 0 if it has none.
 	Watermark uint64
-	Rows      []R
-	// DeadLetters are the records that could not be understood.
-	DeadLetters []Item[R]
+	// Items are those with rows or a dead letter, in the order of their
+	// offsets.
+	Items []Item[R]
+}
+
+// Rows returns the rows of all items.
+func (b Batch[R]) Rows() []R {
+	var rows []R
+	for _, item := range b.Items {
+		rows = append(rows, item.Rows...)
+	}
+	return rows
+}
+
+// halves cuts a batch in two; it must have two items. The watermark is that of
+// the second one: the first may end before it.
+func (b Batch[R]) halves() (first, second Batch[R]) {
+	middle := len(b.Items) / 2
+	first, second = b, b
+	first.Items, second.Items = b.Items[:middle], b.Items[middle:]
+	first.Next = second.Items[0].Record.Offset
+	second.From = first.Next
+	first.Watermark = 0
+	return first, second
 }

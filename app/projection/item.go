@@ -62,3 +62,10 @@ func reason(text string) string {
 	}
 	return strings.ToValidUTF8(text, "\uFFFD")
 }
+
+// rejection is the reason of a record that the database has rejected, without
+// what was being done, so that each generation has the same.
+func rejection(err error) string {
+	text := err.Error()
+	return reason(text[max(0, strings.Index(text, ErrRejected.Error())):])
+}

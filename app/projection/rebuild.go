@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Digest is a fingerprint of the rows of a generation: their number, and the
@@ -20,25 +18,35 @@ type Digest struct {
 // Generations looks after the generations of a projection. Its methods return
 // ErrNoGeneration if there is none in the state that they need.
 type Generations interface {
-	// Begin returns the generation that is being built, a new one if none is.
-	Begin(ctx context.Context) (number int, resumed bool, err error)
+	// Begin returns the generation whose rebuild was cut off, which is Building
+	// or Checking, or a new one if there is none.
+	Begin(ctx context.Context) (generation Generation, resumed bool, err error)
+	// Supersede removes the generations that have never been live and that
+	// nobody goes on with: those that differed, and, with unfinished, also
+	// that whose rebuild was cut off.
+	Supersede(ctx context.Context, unfinished bool) error
 	// Live returns the number of the live generation.
 	Live(ctx context.Context) (int, error)
 	// Guard returns ErrRetention if the topics no longer hold what a
 	// generation has ever read.
 	Guard(ctx context.Context, partitions []Partition) error
-	// Join lets consumers feed a generation that was built; it is a standby
+	// Join lets consumers feed a generation that was built; it is Checking
 	// from then on. It returns ErrBehind until the generation has read what
-	// the live one has.
+	// the live one has, and ErrUnread if that reads a partition that the
+	// generation has not begun with.
 	Join(ctx context.Context, number int) error
-	// Switch makes a standby the live one, and the live one a standby.
+	// Switch makes a generation that is fed the live one, and the live one a
+	// standby.
 	Switch(ctx context.Context, number int) error
+	// Keep makes a generation that is Checking a standby.
+	Keep(ctx context.Context, number int) error
 	// Discard ceases to feed a generation and removes its rows.
 	Discard(ctx context.Context, number int) error
 	// Digests returns the digests of two generations, of all rows up to the
-	// least watermark of both, which it also returns. Where rows do not tell
-	// which commit they belong to, it returns ErrApart until both have read
-	// the same.
+	// least watermark of both, which it also returns. Without a watermark it
+	// is that of all rows, and through is the greatest TSO that there is.
+	// Where rows do not tell which commit they belong to, it returns ErrApart
+	// until both have read the same.
 	Digests(ctx context.Context, one, other int) (through uint64, digests [2]Digest, err error)
 	// Differences gives the rows in which a generation differs from the live
 	// one, up to a watermark, to take, in the order of their keys. Its errors
@@ -111,6 +119,8 @@ type Rebuilt struct {
 	Resumed    bool   `json:"resumed"`
 	Records    int64  `json:"records"`
 	Through    uint64 `json:"-"`
+	// Compared says that it came to the comparison, of which the rest tells.
+	Compared bool `json:"-"`
 	// New and Old are the digests of the new generation and the live one.
 	New Digest `json:"new"`
 	Old Digest `json:"old"`
@@ -124,60 +134,87 @@ type Rebuilt struct {
 // ErrDiffers says that a rebuilt generation is not as the live one.
 var ErrDiffers = errors.New("the rebuilt generation differs from the live one")
 
-// joinTimeout bounds how long a rebuild tries to catch up with the consumers,
-// or waits for them to catch up with it.
-const (
-	joinTimeout = time.Minute
-	joinEvery   = 20 * time.Millisecond
-)
-
-// Run rebuilds. It goes on with a generation whose build was cut off. A
+// Run rebuilds. It goes on with a generation whose rebuild was cut off. A
 // difference is ErrDiffers, and the generation stays as a standby, to be
-// looked at, unless the options say otherwise.
+// looked at, until the next rebuild, unless the options say otherwise.
+//
+// What was built by other code, and differs for it, must not be mixed with
+// what this code builds: to accept a difference, a rebuild begins anew.
 func (r Rebuild[R]) Run(ctx context.Context, options RebuildOptions) (Rebuilt, error) {
 	var result Rebuilt
-	partitions, err := r.Partitions(ctx)
+	partitions, err := r.partitions(ctx)
 	if err != nil {
 		return result, err
 	}
-	if err := r.Generations.Guard(ctx, partitions); err != nil {
+	if err := r.Generations.Supersede(ctx, options.AcceptDifference); err != nil {
 		return result, err
 	}
-	if result.Generation, result.Resumed, err = r.Generations.Begin(ctx); err != nil {
+	generation, resumed, err := r.Generations.Begin(ctx)
+	if err != nil {
 		return result, err
 	}
-	if result.Records, err = r.build(ctx, result.Generation, partitions); err != nil {
-		return result, err
-	}
-	if r.Derive != nil {
-		r.tell(Progress{Stage: StageDerive, Generation: result.Generation})
-		if err := r.Derive(ctx, result.Generation); err != nil {
-			return result, fmt.Errorf("derive generation %d: %w", result.Generation, err)
+	result.Generation, result.Resumed = generation.Number, resumed
+	if generation.State == Building {
+		if result.Records, err = r.build(ctx, generation.Number, partitions); err != nil {
+			return result, r.advise(generation.Number, err)
 		}
 	}
+	if result.Live, err = r.Generations.Live(ctx); err != nil {
+		return result, err
+	}
+	if err := r.derive(ctx, result.Live, result.Generation); err != nil {
+		return result, err
+	}
 	return r.settle(ctx, result, options)
+}
+
+// advise says how to get rid of a generation that cannot be built further.
+func (r Rebuild[R]) advise(generation int, err error) error {
+	if errors.Is(err, ErrRetention) {
+		return fmt.Errorf("generation %d cannot go on (helfy projections prune %s removes it): %w", generation, r.Name, err)
+	}
+	return err
+}
+
+// partitions returns all partitions, if they hold what was ever read.
+func (r Rebuild[R]) partitions(ctx context.Context) ([]Partition, error) {
+	partitions, err := r.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return partitions, r.Generations.Guard(ctx, partitions)
+}
+
+// derive makes what is derived of both generations: they are compared no
+// further.
+func (r Rebuild[R]) derive(ctx context.Context, generations ...int) error {
+	if r.Derive == nil {
+		return nil
+	}
+	for _, generation := range generations {
+		r.tell(Progress{Stage: StageDerive, Generation: generation})
+		if err := r.Derive(ctx, generation); err != nil {
+			return fmt.Errorf("derive generation %d: %w", generation, err)
+		}
+	}
+	return nil
 }
 
 // settle compares and decides.
 func (r Rebuild[R]) settle(ctx context.Context, result Rebuilt, options RebuildOptions) (Rebuilt, error) {
 	r.tell(Progress{Stage: StageCompare, Generation: result.Generation})
-	live, err := r.Generations.Live(ctx)
-	if err != nil {
-		return result, err
-	}
-	result.Live = live
-	err = whenLevel(ctx, func() error {
-		through, digests, err := r.Generations.Digests(ctx, live, result.Generation)
+	err := whenLevel(ctx, func() error {
+		through, digests, err := r.Generations.Digests(ctx, result.Live, result.Generation)
 		result.Through, result.Old, result.New = through, digests[0], digests[1]
 		return err
 	})
 	if err != nil {
 		return result, err
 	}
-	result.Equal = result.Old == result.New
+	result.Compared, result.Equal = true, result.Old == result.New
 	if !result.Equal && options.Difference != nil {
 		err := whenLevel(ctx, func() error {
-			return r.Generations.Differences(ctx, live, result.Generation, result.Through, options.Difference)
+			return r.Generations.Differences(ctx, result.Live, result.Generation, result.Through, options.Difference)
 		})
 		if err != nil {
 			return result, err
@@ -190,88 +227,14 @@ func (r Rebuild[R]) settle(ctx context.Context, result Rebuilt, options RebuildO
 	case result.Equal || options.AcceptDifference:
 		err = r.Generations.Switch(ctx, result.Generation)
 		result.Switched = err == nil
+	default:
+		err = r.Generations.Keep(ctx, result.Generation)
 	}
 	if err == nil && !result.Equal && !result.Switched {
 		err = fmt.Errorf("%w: %d rows with digest %s, live %d with %s",
 			ErrDiffers, result.New.Rows, result.New.Sum, result.Old.Rows, result.Old.Sum)
 	}
 	return result, err
-}
-
-// whenLevel calls compare until it does not return ErrApart: the consumers,
-// which feed both generations, soon come to where the new one was read to.
-func whenLevel(ctx context.Context, compare func() error) error {
-	deadline := time.Now().Add(joinTimeout)
-	for {
-		err := compare()
-		if !errors.Is(err, ErrApart) {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("no consumer has fed both in %s: %w", joinTimeout, err)
-		}
-		select {
-		case <-time.After(joinEvery):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// build reads the topics to their ends, and on until consumers feed the
-// generation.
-func (r Rebuild[R]) build(ctx context.Context, generation int, partitions []Partition) (int64, error) {
-	var read atomic.Int64
-	build := Build[R]{Projection: r.Projection, Store: r.Store(generation), Topics: r.Topics, Read: &read}
-	total := int64(0)
-	for _, p := range partitions {
-		total += p.End - p.Earliest
-	}
-	stop := r.watch(Progress{Stage: StageRead, Generation: generation, Total: total}, &read)
-	err := build.Run(ctx, partitions, false)
-	stop()
-	if err != nil {
-		return read.Load(), err
-	}
-	r.tell(Progress{Stage: StageJoin, Generation: generation, Done: read.Load()})
-	return read.Load(), r.join(ctx, build, generation, partitions)
-}
-
-// join follows the topics until the generation has read what the consumers
-// have, at the moment when these begin to feed it.
-func (r Rebuild[R]) join(ctx context.Context, build Build[R], generation int, partitions []Partition) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, joinTimeout, ErrBehind)
-	defer cancel()
-	following, stop := context.WithCancel(ctx)
-	defer stop()
-	joined := false
-	group, groupCtx := errgroup.WithContext(following)
-	group.Go(func() error {
-		err := build.Run(groupCtx, partitions, true)
-		if errors.Is(err, ErrFenced) && following.Err() == nil {
-			// Consumers have begun to write it while a batch was on its way.
-			<-following.Done()
-		}
-		return err
-	})
-	group.Go(func() error {
-		defer stop()
-		for {
-			err := r.Generations.Join(groupCtx, generation)
-			if joined = err == nil; joined || !errors.Is(err, ErrBehind) {
-				return err
-			}
-			select {
-			case <-time.After(joinEvery):
-			case <-groupCtx.Done():
-				return context.Cause(groupCtx)
-			}
-		}
-	})
-	if err := group.Wait(); err != nil && !joined {
-		return fmt.Errorf("catch up with the consumers: %w", err)
-	}
-	return nil
 }
 
 // tellEvery is how often progress is told.

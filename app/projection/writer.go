@@ -166,7 +166,7 @@ func (w *Writer[R]) isolate(ctx context.Context, batch []request[R], rejected er
 			batch[0].result <- result[R]{err: rejected}
 			return rejected
 		}
-		item.DeadLetter, item.Rows = reason(rejected.Error()), nil
+		item.DeadLetter, item.Rows = rejection(rejected), nil
 		return w.flush(ctx, batch)
 	}
 	for i := range batch {

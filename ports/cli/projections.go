@@ -33,7 +33,7 @@ func (r rebuildCommand) Run(s session) error {
 	}
 	rebuilt, err := config.Rebuild(s.ctx, r.Projection, options, func(p projection.Progress) { progress.update(p.Done, p.Total) })
 	progress.end()
-	if rebuilt.Live == 0 {
+	if !rebuilt.Compared {
 		return err
 	}
 	if r.JSON {
