@@ -107,12 +107,17 @@ func (g Generations) level(ctx context.Context, tx *sql.Tx, one, other int) erro
 	return fmt.Errorf("%w: of %s[%d] one is at offset %d, the other at %d", projection.ErrApart, topic, partition, least, most)
 }
 
+// through returns the least watermark of generations, projection.AllRows if
+// one of them has none: nothing is equal for want of a watermark.
 func (g Generations) through(ctx context.Context, from querier, generations ...int) (uint64, error) {
-	least := ^uint64(0)
+	least := projection.AllRows
 	for _, generation := range generations {
 		through, err := g.throughOf(ctx, from, generation)
 		if err != nil {
 			return 0, err
+		}
+		if through == 0 {
+			return projection.AllRows, nil
 		}
 		least = min(least, through)
 	}

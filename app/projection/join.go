@@ -42,6 +42,10 @@ func (r Rebuild[R]) build(ctx context.Context, generation int, partitions []Part
 		if partitions, err = r.partitions(ctx); err != nil {
 			break
 		}
+		// Join must find the checkpoints of those that were added.
+		if _, err = build.Store.Open(ctx, partitions); err != nil {
+			break
+		}
 		if err = r.join(ctx, build, generation, partitions); !errors.Is(err, ErrUnread) {
 			break
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -14,6 +15,9 @@ type Digest struct {
 	Rows int64
 	Sum  string
 }
+
+// AllRows is the watermark of a comparison that leaves no row out.
+const AllRows uint64 = math.MaxUint64
 
 // Generations looks after the generations of a projection. Its methods return
 // ErrNoGeneration if there is none in the state that they need.
@@ -43,10 +47,9 @@ type Generations interface {
 	// Discard ceases to feed a generation and removes its rows.
 	Discard(ctx context.Context, number int) error
 	// Digests returns the digests of two generations, of all rows up to the
-	// least watermark of both, which it also returns. Without a watermark it
-	// is that of all rows, and through is the greatest TSO that there is.
-	// Where rows do not tell which commit they belong to, it returns ErrApart
-	// until both have read the same.
+	// least watermark of both, which it also returns, or, if one has none, of
+	// all rows: through is AllRows then. Where rows do not tell which commit
+	// they belong to, it returns ErrApart until both have read the same.
 	Digests(ctx context.Context, one, other int) (through uint64, digests [2]Digest, err error)
 	// Differences gives the rows in which a generation differs from the live
 	// one, up to a watermark, to take, in the order of their keys. Its errors

@@ -54,9 +54,12 @@ func sayRebuilt(s session, rebuilt projection.Rebuilt) error {
 	case rebuilt.Discarded:
 		became = "was thrown away"
 	}
-	return s.say("generation %d (%d rows, digest %.16s…) %s the live generation %d (%d rows, digest %.16s…) up to %s, and %s",
-		rebuilt.Generation, rebuilt.New.Rows, rebuilt.New.Sum, compared, rebuilt.Live, rebuilt.Old.Rows, rebuilt.Old.Sum,
-		domain.TimeOfTSO(rebuilt.Through).Format(time.RFC3339Nano), became)
+	through := "in all rows, for want of a watermark"
+	if rebuilt.Through != projection.AllRows {
+		through = "up to " + domain.TimeOfTSO(rebuilt.Through).Format(time.RFC3339Nano)
+	}
+	return s.say("generation %d (%d rows, digest %.16s…) %s the live generation %d (%d rows, digest %.16s…) %s, and %s",
+		rebuilt.Generation, rebuilt.New.Rows, rebuilt.New.Sum, compared, rebuilt.Live, rebuilt.Old.Rows, rebuilt.Old.Sum, through, became)
 }
 
 type rollbackCommand struct {

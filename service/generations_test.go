@@ -1,0 +1,299 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/IBM/sarama"
+
+	"helfy/adapters/tidb"
+	"helfy/app/projection"
+	"helfy/domain"
+	"helfy/internal/stack"
+	"helfy/service"
+)
+
+// newLog runs the service and logs admin in, so that the audit log has
+// entries. The token is the admin's.
+func newLog(t *testing.T) (config service.Config, client *stack.Client, token string, stop func()) {
+	t.Helper()
+	config = stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, stop = stack.Run(t, config)
+	token = login(t, client, "admin")
+	awaitComplete(t, client, token)
+	return config, client, token, stop
+}
+
+// number returns the number that a query asks for.
+func number(t *testing.T, config service.Config, query string, args ...any) (n int) {
+	t.Helper()
+	if err := stack.DB(t, config).QueryRowContext(t.Context(), query, args...).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// requireGone checks that nothing is left of a generation.
+func requireGone(t *testing.T, config service.Config, generation int) {
+	t.Helper()
+	for _, table := range []string{
+		"projection_checkpoints", "projection_dead_letters", "projection_audit_entries", "projection_audit_findings",
+		"projection_audit_chains", "projection_audit_verification",
+	} {
+		if n := number(t, config, "SELECT COUNT(*) FROM "+table+" WHERE generation = ?", generation); n != 0 {
+			t.Errorf("%d rows of generation %d are left in %s", n, generation, table)
+		}
+	}
+}
+
+// states returns the states of the audit log's generations.
+func states(t *testing.T, config service.Config) (all string) {
+	t.Helper()
+	err := stack.DB(t, config).QueryRowContext(t.Context(), `
+		SELECT GROUP_CONCAT(state ORDER BY generation SEPARATOR ' ') FROM projection_generations WHERE projection = 'audit'`).Scan(&all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func requireStates(t *testing.T, config service.Config, want string) {
+	t.Helper()
+	if got := states(t, config); got != want {
+		t.Errorf("the generations are %s, want %s", got, want)
+	}
+}
+
+func mustRebuild(t *testing.T, config service.Config, options projection.RebuildOptions) projection.Rebuilt {
+	t.Helper()
+	rebuilt, err := rebuild(t, config, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rebuilt
+}
+
+func TestAPrunedGenerationIsNotFedAgainAndItsNumberNotUsedAgain(t *testing.T) {
+	config, _, _, stop := newLog(t)
+	mustRebuild(t, config, projection.RebuildOptions{})
+	requireStates(t, config, "standby live")
+	if removed, err := config.Prune(t.Context(), projection.AuditName); err != nil || fmt.Sprint(removed) != "[1]" {
+		t.Fatalf("pruned %v, %v", removed, err)
+	}
+	requireGone(t, config, 1)
+	stop()
+	client, _ := stack.Run(t, config)
+	token := login(t, client, "admin")
+	awaitComplete(t, client, token)
+	requireGone(t, config, 1)
+	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{}); rebuilt.Generation != 3 || !rebuilt.Switched {
+		t.Errorf("rebuilt %+v", rebuilt)
+	}
+	requireStates(t, config, "pruned standby live")
+}
+
+func TestAVerificationLeavesNothingBehind(t *testing.T) {
+	config, _, _, _ := newLog(t)
+	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{VerifyOnly: true}); !rebuilt.Equal || !rebuilt.Discarded {
+		t.Errorf("rebuilt %+v", rebuilt)
+	}
+	requireStates(t, config, "live pruned")
+	requireGone(t, config, 2)
+}
+
+func TestARebuildThatWasCutOffWhileItComparedGoesOnThere(t *testing.T) {
+	config, _, _, _ := newLog(t)
+	exec(t, config, "UPDATE projection_audit_entries SET username = 'mallory' WHERE event_type = 'LOGIN_SUCCESS'")
+	full := errors.New("the disk is full")
+	_, err := rebuild(t, config, projection.RebuildOptions{Difference: func(projection.Difference) error { return full }})
+	if !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	requireStates(t, config, "live checking")
+	exec(t, config, "UPDATE projection_audit_entries SET username = 'admin' WHERE event_type = 'LOGIN_SUCCESS'")
+	rebuilt := mustRebuild(t, config, projection.RebuildOptions{})
+	if !rebuilt.Resumed || rebuilt.Generation != 2 || rebuilt.Records != 0 || !rebuilt.Switched {
+		t.Errorf("rebuilt %+v", rebuilt)
+	}
+}
+
+func TestAGenerationThatDiffersIsKeptUntilTheNextRebuild(t *testing.T) {
+	config, _, _, _ := newLog(t)
+	exec(t, config, "DELETE FROM projection_audit_entries WHERE event_type = 'LOGIN_SUCCESS'")
+	for range 2 {
+		if _, err := rebuild(t, config, projection.RebuildOptions{}); !errors.Is(err, projection.ErrDiffers) {
+			t.Fatal(err)
+		}
+	}
+	requireStates(t, config, "live pruned standby")
+	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{AcceptDifference: true}); rebuilt.Equal || !rebuilt.Switched {
+		t.Errorf("rebuilt %+v", rebuilt)
+	}
+	requireStates(t, config, "standby pruned pruned live")
+}
+
+// New code must not finish what other code has begun.
+func TestARebuildThatAcceptsADifferenceBeginsAnew(t *testing.T) {
+	config, _, _, _ := newLog(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := config.Rebuild(ctx, projection.AuditName, projection.RebuildOptions{}, func(p projection.Progress) {
+		if p.Stage == projection.StageJoin {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	requireStates(t, config, "live building")
+	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{AcceptDifference: true}); rebuilt.Resumed || rebuilt.Generation != 3 {
+		t.Errorf("rebuilt %+v", rebuilt)
+	}
+	requireGone(t, config, 2)
+}
+
+func TestASecondRebuildAtOnceIsRefusedAndToldWhoIsAtIt(t *testing.T) {
+	config, _, _, _ := newLog(t)
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		first := true
+		_, err := config.Rebuild(t.Context(), projection.AuditName, projection.RebuildOptions{}, func(projection.Progress) {
+			if first {
+				first = false
+				close(reading)
+				<-goOn
+			}
+		})
+		ended <- err
+	}()
+	<-reading
+	for what, err := range map[string]error{
+		"rebuild":  second(config.Rebuild(t.Context(), projection.AuditName, projection.RebuildOptions{}, nil)),
+		"rollback": second(config.Rollback(t.Context(), projection.AuditName)),
+		"prune":    second(config.Prune(t.Context(), projection.AuditName)),
+	} {
+		if !errors.Is(err, tidb.ErrHeld) || !strings.Contains(err.Error(), "process ") {
+			t.Errorf("a %s meanwhile: %v", what, err)
+		}
+	}
+	close(goOn)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestARollbackGivesBackWhatWasLiveBefore(t *testing.T) {
+	config, client, token, _ := newLog(t)
+	if _, err := config.Rollback(t.Context(), projection.AuditName); !errors.Is(err, projection.ErrNoGeneration) {
+		t.Errorf("without a generation: %v", err)
+	}
+	mustRebuild(t, config, projection.RebuildOptions{})
+	for _, want := range []int{1, 2, 1} {
+		login(t, client, "admin")
+		before := wholeLog(t, client, token)
+		if got, err := config.Rollback(t.Context(), projection.AuditName); err != nil || got != want {
+			t.Errorf("rolled back to %d, %v, want %d", got, err, want)
+		}
+		if after := wholeLog(t, client, token); len(after) != len(before) {
+			t.Errorf("%d entries became %d in generation %d", len(before), len(after), want)
+		}
+	}
+}
+
+// A message that TiDB refuses is a dead letter in each generation.
+func TestARebuildEndsWithTheSameDeadLetters(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	allowHugeMessages(t, config, config.ChangesTopic)
+	for _, value := range []string{
+		with(`"username":"x"`, `"username":"x","more":"`+strings.Repeat("x", 7_000_000)+`"`),
+		with(`"table":"users"`, `"table":"other"`),
+		"no JSON",
+	} {
+		produce(t, config, config.ChangesTopic, strings.Replace(value, "DATABASE", config.TiDBDatabase, 1))
+	}
+	client, _ := stack.Run(t, config)
+	token := login(t, client, "admin")
+	awaitComplete(t, client, token)
+	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{}); !rebuilt.Equal {
+		t.Errorf("rebuilt %+v", rebuilt)
+	}
+	same := number(t, config, `
+		SELECT COUNT(*) FROM projection_dead_letters a JOIN projection_dead_letters b
+		  ON a.topic = b.topic AND a.kafka_partition = b.kafka_partition AND a.kafka_offset = b.kafka_offset
+		WHERE a.generation = 1 AND b.generation = 2 AND a.value = b.value AND a.reason = b.reason`)
+	if all := number(t, config, "SELECT COUNT(*) FROM projection_dead_letters"); same != 3 || all != 6 {
+		t.Errorf("%d of %d dead letters are the same in both generations, want 3 of 6", same, all)
+	}
+}
+
+func TestADifferenceByHandIsShownRowByRow(t *testing.T) {
+	config, _, _, _ := newLog(t)
+	exec(t, config, "UPDATE projection_audit_entries SET username = 'mallory' WHERE event_type = 'LOGIN_SUCCESS'")
+	exec(t, config, "DELETE FROM projection_audit_entries WHERE event_type = 'USER_CREATED'")
+	exec(t, config, `INSERT INTO projection_audit_entries (generation, commit_ts, table_name, row_key, source, topic, kafka_partition, kafka_offset)
+		VALUES (1, 7, 'users', 'added', 'change', 't', 0, 0)`)
+	var shown []projection.Difference
+	_, err := rebuild(t, config, projection.RebuildOptions{VerifyOnly: true, Difference: func(d projection.Difference) error {
+		shown = append(shown, d)
+		return nil
+	}})
+	if !errors.Is(err, projection.ErrDiffers) || len(shown) != 3 {
+		t.Fatalf("%d differences, %v", len(shown), err)
+	}
+	if d := shown[0]; d.New != nil || *d.Key["row_key"] != "added" || *d.Key["commit_ts"] != "7" {
+		t.Errorf("the added row is shown as %+v", d)
+	}
+	if d := shown[1]; d.Live != nil || *d.New["event_type"] != "USER_CREATED" {
+		t.Errorf("the deleted row is shown as %+v", d)
+	}
+	if d := shown[2]; *d.Live["username"] != "mallory" || *d.New["username"] != "admin" {
+		t.Errorf("the changed row is shown as %+v", d)
+	}
+	requireStates(t, config, "live pruned")
+}
+
+// addPartition gives the topic of events one partition more.
+func addPartition(t *testing.T, config service.Config) {
+	t.Helper()
+	settings := sarama.NewConfig()
+	admin, err := sarama.NewClusterAdmin(config.KafkaBrokers, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = admin.CreatePartitions(config.EventsTopic, int32(config.KafkaPartitions+1), nil, false)
+	if err := errors.Join(err, admin.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
+	config, _, _, stop := newLog(t)
+	stop()
+	rebuilt, err := config.Rebuild(t.Context(), projection.AuditName, projection.RebuildOptions{}, func(p projection.Progress) {
+		if p.Stage != projection.StageJoin {
+			return
+		}
+		addPartition(t, config)
+		consumeWhile(t, config, func() {
+			stack.Eventually(t, wait, func() error {
+				if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE fed"); n != 2*config.KafkaPartitions+1 {
+					return fmt.Errorf("%d checkpoints", n)
+				}
+				return nil
+			})
+		})
+	})
+	if err != nil || !rebuilt.Switched {
+		t.Fatalf("%+v, %v", rebuilt, err)
+	}
+	if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE generation = 2 AND fed"); n != 2*config.KafkaPartitions+1 {
+		t.Errorf("the new generation reads %d partitions", n)
+	}
+}
