@@ -71,13 +71,15 @@ func TestNoSecretIsAnywhere(t *testing.T) {
 	config.Dev = false
 	config.MetricsAddress = "127.0.0.1:" + strconv.Itoa(stack.FreePort(t))
 	p := &planter{t: t, config: config, secrets: secrets{}, seen: map[string][]byte{}, visited: map[string]bool{}}
+	sent := p.notify()
 	p.run(p.password("first"), "user", "create", "--username", "admin", "--admin", "--password-stdin")
-	p.process = stack.Start(t, config, "run")
+	p.process = stack.Start(t, p.config, "run")
 	p.api = stack.NewClient(p.process.Address(t))
 
 	p.visitRoutes()
 	p.requireEveryRoute()
 	p.call(http.MethodGet, "http://"+config.MetricsAddress+"/metrics", "", "", http.StatusOK)
+	p.requireNotified(sent)
 	p.runAuditCommands()
 	p.stop(p.process, "run")
 	p.runCommands()
@@ -90,6 +92,7 @@ func TestNoSecretIsAnywhere(t *testing.T) {
 	// The database has the hashes, and nothing has the rest.
 	p.searchFiles(dir, p.secrets.only("password"))
 	p.searchFiles(dir, p.secrets.only("token"))
+	p.searchFiles(dir, p.secrets.only("hook"))
 }
 
 // password makes a password and remembers it.

@@ -45,24 +45,41 @@ type Config struct {
 	ChangefeedID      string   `env:"CHANGEFEED_ID" envDefault:"helfy" doc:"changefeed's id"`
 	ChangefeedBrokers []string `env:"CHANGEFEED_KAFKA_BROKERS" doc:"brokers as TiCDC sees them, KAFKA_BROKERS if empty"`
 
-	KeyFile         string         `env:"HELFY_KEY_FILE" doc:"file of the keys that seal events, credentials and sessions; helfy key create makes one"`
-	SessionTTL      time.Duration  `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
-	SessionIdle     time.Duration  `env:"SESSION_IDLE" envDefault:"2h" doc:"how long a session lasts without use, known to the minute; 0 for no such bound"`
-	HashConcurrency int            `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of LOGIN_HASH_MEMORY_KIB each; logins beyond are answered 503"`
-	HashMemoryKiB   uint32         `env:"LOGIN_HASH_MEMORY_KIB" envDefault:"19456" doc:"memory of a password hash (argon2id) in KiB; a password is hashed anew at its next login when this or the next two change; helfy hash calibrate proposes all three"`
-	HashTime        uint32         `env:"LOGIN_HASH_TIME" envDefault:"2" doc:"passes of a password hash over its memory"`
-	HashThreads     uint8          `env:"LOGIN_HASH_THREADS" envDefault:"1" doc:"threads of a password hash"`
-	MaxFailures     int            `env:"LOGIN_MAX_FAILURES" envDefault:"10" doc:"failed logins of one user that lock, 0 for never: wrong passwords, not what is refused because the user is locked or disabled, nor what is answered 429 or 503; those from a network that the user has signed in from count for themselves"`
-	FailureWindow   time.Duration  `env:"LOGIN_FAILURE_WINDOW" envDefault:"15m" doc:"time within which failed logins add up"`
-	LockTime        time.Duration  `env:"LOGIN_LOCK_TIME" envDefault:"30s" doc:"how long a first lock lasts; each one after it twice as long"`
-	LockMax         time.Duration  `env:"LOGIN_LOCK_MAX" envDefault:"15m" doc:"greatest time of a lock, at most 24h"`
-	RatePerIP       int            `env:"LOGIN_RATE_PER_IP" envDefault:"120" doc:"logins a minute from one address (IPv6: one /64), 0 for no limit; those beyond are answered 429, and are neither events nor failures"`
-	RatePerName     int            `env:"LOGIN_RATE_PER_NAME" envDefault:"60" doc:"logins a minute with one name, 0 for no limit; those beyond are answered 429, and are neither events nor failures; a network that the user has signed in from has as many for itself"`
-	FloodThreshold  int            `env:"LOGIN_FLOOD_THRESHOLD" envDefault:"20" doc:"refused logins of one user, or of one of the 16 chains of unknown names, that have an event each in a minute; those beyond are counted in one event; 0 for no threshold"`
-	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas"`
-	ShutdownGrace   time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`
-	LogLevel        string         `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
-	Dev             bool           `env:"HELFY_DEV" envDefault:"false" doc:"development: user create takes weak passwords"`
+	KeyFile             string        `env:"HELFY_KEY_FILE" doc:"file of the keys that seal events, credentials and sessions; helfy key create makes one"`
+	SessionTTL          time.Duration `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
+	SessionIdle         time.Duration `env:"SESSION_IDLE" envDefault:"2h" doc:"how long a session lasts without use, known to the minute; 0 for no such bound"`
+	HashConcurrency     int           `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of LOGIN_HASH_MEMORY_KIB each; logins beyond are answered 503"`
+	HashMemoryKiB       uint32        `env:"LOGIN_HASH_MEMORY_KIB" envDefault:"19456" doc:"memory of a password hash (argon2id) in KiB; a password is hashed anew at its next login when this or the next two change; helfy hash calibrate proposes all three"`
+	HashTime            uint32        `env:"LOGIN_HASH_TIME" envDefault:"2" doc:"passes of a password hash over its memory"`
+	HashThreads         uint8         `env:"LOGIN_HASH_THREADS" envDefault:"1" doc:"threads of a password hash"`
+	MaxFailures         int           `env:"LOGIN_MAX_FAILURES" envDefault:"10" doc:"failed logins of one user that lock, 0 for never: wrong passwords, not what is refused because the user is locked or disabled, nor what is answered 429 or 503; those from a network that the user has signed in from count for themselves"`
+	FailureWindow       time.Duration `env:"LOGIN_FAILURE_WINDOW" envDefault:"15m" doc:"time within which failed logins add up"`
+	LockTime            time.Duration `env:"LOGIN_LOCK_TIME" envDefault:"30s" doc:"how long a first lock lasts; each one after it twice as long"`
+	LockMax             time.Duration `env:"LOGIN_LOCK_MAX" envDefault:"15m" doc:"greatest time of a lock, at most 24h"`
+	RatePerIP           int           `env:"LOGIN_RATE_PER_IP" envDefault:"120" doc:"logins a minute from one address (IPv6: one /64), 0 for no limit; those beyond are answered 429, and are neither events nor failures"`
+	RatePerName         int           `env:"LOGIN_RATE_PER_NAME" envDefault:"60" doc:"logins a minute with one name, 0 for no limit; those beyond are answered 429, and are neither events nor failures; a network that the user has signed in from has as many for itself"`
+	FloodThreshold      int           `env:"LOGIN_FLOOD_THRESHOLD" envDefault:"20" doc:"refused logins of one user, or of one of the 16 chains of unknown names, that have an event each in a minute; those beyond are counted in one event; 0 for no threshold"`
+	WebhookURL          domain.Secret `env:"WEBHOOK_URL" doc:"where notifications are posted, https; empty for nowhere"`
+	WebhookSecrets      domain.Secret `env:"WEBHOOK_SECRETS" doc:"what they are signed with (Standard Webhooks): whsec_ and 24 to 64 bytes in base64; several, separated by commas, all sign"`
+	WebhookAllowPrivate bool          `env:"WEBHOOK_ALLOW_PRIVATE" envDefault:"false" doc:"let WEBHOOK_URL be http, and lead to addresses that are not public"`
+
+	SMTPAddress  string        `env:"SMTP_ADDRESS" doc:"host:port of the server that takes notifications as mail; empty for none"`
+	SMTPTLS      string        `env:"SMTP_TLS" envDefault:"starttls" doc:"how the connection to it is protected: starttls, tls, or none"`
+	SMTPUsername string        `env:"SMTP_USERNAME" doc:"who to be there, empty for nobody"`
+	SMTPPassword domain.Secret `env:"SMTP_PASSWORD" doc:"password of SMTP_USERNAME"`
+	MailFrom     string        `env:"MAIL_FROM" doc:"sender of the mails"`
+	MailTo       []string      `env:"MAIL_TO" doc:"who gets them, separated by commas"`
+
+	NotificationTimeout    time.Duration `env:"NOTIFICATION_TIMEOUT" envDefault:"10s" doc:"how long a try to send a notification may take; by mail, each of its three steps"`
+	NotificationTries      int           `env:"NOTIFICATION_TRIES" envDefault:"20" doc:"greatest number of tries; what is refused (status 4xx, SMTP 5xx) is tried 5 times at most"`
+	NotificationRetryFirst time.Duration `env:"NOTIFICATION_RETRY_FIRST" envDefault:"5s" doc:"pause after the first try; each one after it is three times as long, up to an hour"`
+	NotificationRetryFor   time.Duration `env:"NOTIFICATION_RETRY_FOR" envDefault:"24h" doc:"greatest time of all tries"`
+	NotificationMaxAge     time.Duration `env:"NOTIFICATION_MAX_AGE" envDefault:"168h" doc:"greatest age of a login or lock that a notification is sent of, at most 720h"`
+
+	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas"`
+	ShutdownGrace  time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`
+	LogLevel       string         `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
+	Dev            bool           `env:"HELFY_DEV" envDefault:"false" doc:"development: user create takes weak passwords"`
 }
 
 // ReadConfig reads the environment. Its error joins all faults, each with its
@@ -140,6 +157,7 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("LOGIN_RATE_PER_IP", c.RatePerIP >= 0, "want at least 0, got %d", c.RatePerIP)
 	check("LOGIN_RATE_PER_NAME", c.RatePerName >= 0, "want at least 0, got %d", c.RatePerName)
 	check("LOGIN_FLOOD_THRESHOLD", c.FloodThreshold >= 0, "want at least 0, got %d", c.FloodThreshold)
+	c.validateNotifications(check)
 	for variable, brokers := range map[string][]string{"KAFKA_BROKERS": c.KafkaBrokers, "CHANGEFEED_KAFKA_BROKERS": c.ChangefeedBrokers} {
 		for _, broker := range brokers {
 			_, _, err := net.SplitHostPort(broker)

@@ -102,12 +102,19 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	}
 	pool := c.tidb()
 	pool.MaxConns = consumerConns
+	if c.notifies() {
+		pool.MaxConns += notifierConns
+	}
 	db, err := tidb.Open(pool)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "consume"))
+	notifier, err := c.newNotifier(db, metrics, log)
+	if err != nil {
+		return err
+	}
 	audit := c.auditLog(db)
 	metrics.MustRegister(newFindingsGauge(audit, log))
 	live := findings.NewLive(tidb.NewVerification(db, audit), keyring, log)
@@ -115,6 +122,9 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	running.Go(func() { live.Run(ctx) })
 	for _, one := range c.projections(db, live.Wake) {
 		running.Go(func() { one.consumer(c, log).Run(ctx) })
+	}
+	if notifier != nil {
+		running.Go(func() { notifier.run(ctx) })
 	}
 	running.Go(func() { c.watchChangefeed(ctx, c.changefeeds(db), log) })
 	running.Wait()

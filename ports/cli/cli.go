@@ -28,6 +28,8 @@ type commands struct {
 	Rollback    rollbackCommand    `cmd:"" help:"Make the generation of a projection live again that was so before."`
 	Projections projectionsCommand `cmd:"" help:"Look after the generations of projections."`
 	Message     messageCommands    `cmd:"" help:"Look at messages of the topics."`
+
+	Notifications notificationCommands `cmd:"" help:"Look at notifications, and send again those that were given up."`
 }
 
 // session is what every command gets.
