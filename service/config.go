@@ -48,7 +48,7 @@ type Config struct {
 	KeyFile             string        `env:"HELFY_KEY_FILE" doc:"file of the keys that seal events, credentials and sessions; helfy key create makes one"`
 	SessionTTL          time.Duration `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
 	SessionIdle         time.Duration `env:"SESSION_IDLE" envDefault:"2h" doc:"how long a session lasts without use, known to the minute; 0 for no such bound"`
-	HashConcurrency     int           `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of password hashes at once, of LOGIN_HASH_MEMORY_KIB each; logins beyond are answered 503"`
+	HashConcurrency     int           `env:"LOGIN_HASH_CONCURRENCY" envDefault:"8" doc:"greatest number of logins at once that have or wait for a processor to hash their password, LOGIN_HASH_MEMORY_KIB for each; logins beyond are answered 503"`
 	HashMemoryKiB       uint32        `env:"LOGIN_HASH_MEMORY_KIB" envDefault:"19456" doc:"memory of a password hash (argon2id) in KiB; a password is hashed anew at its next login when this or the next two change; helfy hash calibrate proposes all three"`
 	HashTime            uint32        `env:"LOGIN_HASH_TIME" envDefault:"2" doc:"passes of a password hash over its memory"`
 	HashThreads         uint8         `env:"LOGIN_HASH_THREADS" envDefault:"1" doc:"threads of a password hash"`

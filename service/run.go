@@ -83,6 +83,9 @@ func (c Config) serve(
 		return fmt.Errorf("listen on HOST %q, PORT %d (set another PORT if it is taken): %w", c.Host, c.Port, err)
 	}
 	defer c.startSweepers(ctx, users, keyring, log)()
+	spareProcessors()
+	// As much as the hashes that may be under way need anyway.
+	defer headroom(c.HashConcurrency * int(c.HashMemoryKiB) << 10)()
 	ready(listener.Addr().String())
 	return serve(ctx, listener, handler, c.ShutdownGrace, log)
 }

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/crypto/argon2"
 
@@ -64,8 +66,10 @@ var ErrMalformed = errors.New("malformed argon2id hash")
 // Hasher implements command.Hasher. It is safe for concurrent use.
 type Hasher struct {
 	params Params
-	slots  chan struct{}
-	dummy  string
+	// slots bounds the hashes under way, running those of them that compute:
+	// more than there are processors would only slow each other down.
+	slots, running chan struct{}
+	dummy          string
 }
 
 var _ command.Hasher = (*Hasher)(nil)
@@ -78,7 +82,10 @@ func New(params Params, concurrency int) (*Hasher, error) {
 	if err := params.Check(); err != nil {
 		return nil, fmt.Errorf("hash parameters %s: %w", params, err)
 	}
-	h := &Hasher{params: params, slots: make(chan struct{}, concurrency)}
+	h := &Hasher{
+		params: params, slots: make(chan struct{}, concurrency),
+		running: make(chan struct{}, min(concurrency, runtime.GOMAXPROCS(0))),
+	}
 	dummy, err := h.Hash(context.Background(), domain.NewSecret(rand.Text()))
 	if err != nil {
 		return nil, err
@@ -96,8 +103,24 @@ func (h *Hasher) NeedsRehash(hash string) bool {
 	return err == nil && (params != h.params || len(salt) != saltSize || len(sum) != hashSize)
 }
 
-// Busy implements command.Hasher.
-func (h *Hasher) Busy() bool { return len(h.slots) == cap(h.slots) }
+// Reserve implements command.Hasher.
+func (h *Hasher) Reserve(ctx context.Context) (reserved context.Context, free func(), err error) {
+	select {
+	case h.slots <- struct{}{}:
+	default:
+		return nil, nil, command.ErrBusy
+	}
+	held := &atomic.Bool{}
+	held.Store(true)
+	return context.WithValue(ctx, reservation{h}, held), func() {
+		if held.Swap(false) {
+			<-h.slots
+		}
+	}, nil
+}
+
+// reservation is the context's key of a slot of a hasher, true while held.
+type reservation struct{ *Hasher }
 
 // Hash implements command.Hasher.
 func (h *Hasher) Hash(ctx context.Context, password domain.Secret) (string, error) {
@@ -127,19 +150,26 @@ func (h *Hasher) Verify(ctx context.Context, hash string, password domain.Secret
 	return same, err
 }
 
-// inSlot runs work if fewer than the allowed number are running, and returns
+// inSlot runs work if fewer than the allowed number are under way, and returns
 // command.ErrBusy otherwise: waiting would only make the queue longer.
 func (h *Hasher) inSlot(ctx context.Context, work func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if held, ok := ctx.Value(reservation{h}).(*atomic.Bool); !ok || !held.Load() {
+		_, free, err := h.Reserve(ctx)
+		if err != nil {
+			return err
+		}
+		defer free()
+	}
 	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
+	case h.running <- struct{}{}:
+		defer func() { <-h.running }()
 		work()
 		return nil
-	default:
-		return command.ErrBusy
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

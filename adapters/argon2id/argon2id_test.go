@@ -58,12 +58,9 @@ func TestDefaultCostStandsInTheHash(t *testing.T) {
 func TestBeyondTheBoundIsBusyAtOnce(t *testing.T) {
 	hasher := newHasher(t, 2)
 	hasher.slots <- struct{}{}
-	if hasher.Busy() {
-		t.Error("busy with one of two")
-	}
 	hasher.slots <- struct{}{}
-	if !hasher.Busy() {
-		t.Error("not busy with two of two")
+	if _, _, err := hasher.Reserve(t.Context()); !errors.Is(err, command.ErrBusy) {
+		t.Errorf("reserve: %v", err)
 	}
 	if _, err := hasher.Hash(t.Context(), domain.NewSecret("x")); !errors.Is(err, command.ErrBusy) {
 		t.Errorf("hash: %v", err)
@@ -74,6 +71,31 @@ func TestBeyondTheBoundIsBusyAtOnce(t *testing.T) {
 	<-hasher.slots
 	if _, err := hasher.Hash(t.Context(), domain.NewSecret("x")); err != nil {
 		t.Errorf("a free slot: %v", err)
+	}
+}
+
+func TestAReservedPlaceServesHashAfterHash(t *testing.T) {
+	hasher := newHasher(t, 1)
+	reserved, free, err := hasher.Reserve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := hasher.Hash(reserved, domain.NewSecret("x")); err != nil {
+			t.Errorf("with the place: %v", err)
+		}
+	}
+	if _, err := hasher.Hash(t.Context(), domain.NewSecret("x")); !errors.Is(err, command.ErrBusy) {
+		t.Errorf("without: %v", err)
+	}
+	free()
+	free()
+	if got := len(hasher.slots); got != 0 {
+		t.Errorf("%d places are held after all were freed", got)
+	}
+	hasher.slots <- struct{}{}
+	if _, err := hasher.Hash(reserved, domain.NewSecret("x")); !errors.Is(err, command.ErrBusy) {
+		t.Errorf("with a place that was freed: %v", err)
 	}
 }
 

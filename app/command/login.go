@@ -90,28 +90,31 @@ func (h LoginHandler) Handle(ctx context.Context, login Login) (LoggedIn, error)
 	if err := h.checkName(ctx, login); err != nil {
 		return LoggedIn{}, err
 	}
-	if h.Hasher.Busy() { // nothing is spent on what will be refused
-		return LoggedIn{}, ErrBusy
-	}
-	try, err := h.begin(ctx, login)
+	// Nothing is spent on what will be refused.
+	hashing, free, err := h.Hasher.Reserve(ctx)
 	if err != nil {
 		return LoggedIn{}, err
 	}
-	return h.finish(ctx, try)
-}
-
-// finish checks the password of a try that has its place and stores the
-// result. The place is free after that; only a wrong password that could not be
-// stored keeps it until it expires, because it was verified.
-func (h LoginHandler) finish(ctx context.Context, try try) (LoggedIn, error) {
-	right, err := h.check(ctx, &try)
+	defer free()
+	try, err := h.begin(ctx, login, free)
+	if err != nil {
+		return LoggedIn{}, err
+	}
+	right, err := h.check(hashing, &try)
+	free()
 	if err != nil {
 		h.release(ctx, try)
 		return LoggedIn{}, err
 	}
+	return h.finish(ctx, try, right)
+}
+
+// finish stores the result of a try that has its place. The place is free
+// after that; only a wrong password that could not be stored keeps it until it
+// expires, because it was verified.
+func (h LoginHandler) finish(ctx context.Context, try try, right bool) (result LoggedIn, err error) {
 	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	var result LoggedIn
 	switch {
 	case right:
 		result, err = h.logIn(storing, try)

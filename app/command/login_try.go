@@ -48,8 +48,9 @@ type try struct {
 func (t try) mayLogIn() bool { return t.reason == domain.WrongPassword }
 
 // begin looks the account up and takes a place. The same is done for a name
-// that nobody has and for a user that cannot sign in.
-func (h LoginHandler) begin(ctx context.Context, login Login) (try, error) {
+// that nobody has and for a user that cannot sign in. It calls waits before it
+// waits for the place.
+func (h LoginHandler) begin(ctx context.Context, login Login, waits func()) (try, error) {
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return try{}, fmt.Errorf("make the try's id: %w", err)
@@ -58,7 +59,7 @@ func (h LoginHandler) begin(ctx context.Context, login Login) (try, error) {
 	if err := h.identify(ctx, &t); err != nil {
 		return try{}, err
 	}
-	locked, err := h.takePlace(ctx, t)
+	locked, err := h.takePlace(ctx, t, waits)
 	if err != nil {
 		return try{}, err
 	}
@@ -111,8 +112,9 @@ func (h LoginHandler) account(ctx context.Context, username, network string) (Ac
 }
 
 // takePlace waits for a place and reports whether the subject is locked. It
-// returns ErrBusy if there is no place in time.
-func (h LoginHandler) takePlace(ctx context.Context, t try) (locked bool, err error) {
+// returns ErrBusy if there is no place in time. It calls waits if there is none
+// at once.
+func (h LoginHandler) takePlace(ctx context.Context, t try, waits func()) (locked bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, placeTimeout, ErrBusy)
 	defer cancel()
 	waited := false
@@ -131,7 +133,10 @@ func (h LoginHandler) takePlace(ctx context.Context, t try) (locked bool, err er
 		if grant != domain.Full {
 			return grant == domain.Locked, nil
 		}
-		waited = true
+		if !waited {
+			waited = true
+			waits()
+		}
 		select {
 		case <-time.After(gap):
 		case <-ctx.Done():
