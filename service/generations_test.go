@@ -297,3 +297,49 @@ func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 		t.Errorf("the new generation reads %d partitions", n)
 	}
 }
+
+// A process that sleeps in the middle of a transaction must not hold up others
+// for as long.
+func TestTheLocksOfAProcessThatSleepsAreFreedInTime(t *testing.T) {
+	t.Parallel()
+	config, _, _, _ := newLog(t)
+	asleep, err := stack.DB(t, config).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = asleep.Rollback() }() // TiDB has closed the connection
+	if _, err := asleep.ExecContext(t.Context(), "UPDATE projection_checkpoints SET epoch = epoch + 1"); err != nil {
+		t.Fatal(err)
+	}
+	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{}); !rebuilt.Switched {
+		t.Errorf("rebuilt %+v", rebuilt)
+	}
+	if _, err := asleep.ExecContext(t.Context(), "UPDATE projection_checkpoints SET watermark = 0"); err == nil {
+		t.Error("the transaction goes on")
+	}
+}
+
+func TestTheFindingsOfAStandbyAreKeptUpToDate(t *testing.T) {
+	t.Parallel()
+	config, client, token, _ := newLog(t)
+	mustRebuild(t, config, projection.RebuildOptions{})
+	exec(t, config, "UPDATE users SET status = 'disabled' WHERE username = 'nobody'")
+	login(t, client, "admin")
+	awaitComplete(t, client, token)
+	verified := func(state string) (through uint64) {
+		err := stack.DB(t, config).QueryRowContext(t.Context(), `
+			SELECT v.verified_through FROM projection_audit_verification v JOIN projection_generations g USING (generation)
+			WHERE g.projection = 'audit' AND g.state = ?`, state).Scan(&through)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return through
+	}
+	now := verified("live")
+	stack.Eventually(t, wait, func() error {
+		if got := verified("standby"); got < now {
+			return fmt.Errorf("the standby is verified through %d, want %d", got, now)
+		}
+		return nil
+	})
+}

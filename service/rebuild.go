@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
 )
@@ -13,21 +15,86 @@ import (
 // side by side.
 const rebuildConns = 16
 
+// The patience of a rebuild with TiDB and Kafka.
+const (
+	// outagePatience bounds how long it tries without getting anything done.
+	outagePatience = time.Minute
+	firstPause     = 200 * time.Millisecond
+	maxPause       = 5 * time.Second
+)
+
 // Rebuild makes a projection anew from the topics and lets the result take
 // the place of the live one. Its errors are those of projection.Rebuild,
 // ErrNoProjection and tidb.ErrHeld. progress is told a few times a second how
-// far it is.
+// far it is. While TiDB or Kafka is away it waits, for a minute at most, and
+// goes on with what is built.
 func (c Config) Rebuild(
 	ctx context.Context, name string, options projection.RebuildOptions, progress func(projection.Progress),
 ) (rebuilt projection.Rebuilt, err error) {
+	var (
+		done    int64
+		failing time.Time
+		pause   time.Duration
+		records int64
+	)
+	told := func(p projection.Progress) {
+		if p.Done > done {
+			done, failing = p.Done, time.Time{}
+		}
+		options.GoOn = true
+		if progress != nil {
+			progress(p)
+		}
+	}
+	for {
+		rebuilt, err = c.rebuild(ctx, name, options, rebuilt, told)
+		records += rebuilt.Records
+		rebuilt.Records = records
+		// The lock that an outage has cost may not be free at once.
+		lost := !failing.IsZero() && errors.Is(err, tidb.ErrHeld)
+		if err == nil || ctx.Err() != nil || !lost && !tidb.IsOutage(err) && !kafka.IsOutage(err) {
+			return rebuilt, err
+		}
+		if failing.IsZero() {
+			failing, pause = time.Now(), firstPause
+		}
+		if time.Since(failing) > outagePatience {
+			return rebuilt, fmt.Errorf("gave up after %s; the next rebuild goes on where this one stopped: %w", outagePatience, err)
+		}
+		if progress != nil {
+			progress(projection.Progress{Stage: projection.StageWait, Generation: rebuilt.Generation, Done: done, Trouble: err})
+		}
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, maxPause)
+		case <-ctx.Done():
+			return rebuilt, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// rebuild tries once. before is what came of an earlier try, which may have
+// got to its end without being told so.
+func (c Config) rebuild(
+	ctx context.Context, name string, options projection.RebuildOptions, before projection.Rebuilt, progress func(projection.Progress),
+) (rebuilt projection.Rebuilt, err error) {
 	err = c.withProjection(ctx, name, func(ctx context.Context, one registered) error {
+		if before.Compared {
+			live, err := one.generations().Live(ctx)
+			if err != nil || live == before.Generation {
+				rebuilt, rebuilt.Switched, rebuilt.Records = before, err == nil, 0
+				return err
+			}
+		}
 		rebuilt, err = one.rebuild(ctx, c, options, progress)
 		return err
 	})
 	return rebuilt, err
 }
 
-// Rollback makes the generation live that was so before, and returns it.
+// Rollback makes the generation live that was so before, and returns it. What
+// is derived of its rows is brought up to date first, of which consumers leave
+// little to do.
 func (c Config) Rollback(ctx context.Context, name string) (number int, err error) {
 	err = c.withProjection(ctx, name, func(ctx context.Context, one registered) error {
 		generations := one.generations()
@@ -45,6 +112,9 @@ func (c Config) Rollback(ctx context.Context, name string) (number int, err erro
 			return fmt.Errorf("no generation of %s that was live before is kept: %w", name, projection.ErrNoGeneration)
 		}
 		number = before.Number
+		if err := one.derive(ctx, number); err != nil {
+			return err
+		}
 		return generations.Switch(ctx, number)
 	})
 	return number, err

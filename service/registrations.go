@@ -49,6 +49,7 @@ type registered interface {
 	topics() []string
 	generations() tidb.Generations
 	consumer(c Config, log *slog.Logger) consumer
+	derive(ctx context.Context, generation int) error
 	rebuild(
 		ctx context.Context, c Config, options projection.RebuildOptions, progress func(projection.Progress),
 	) (projection.Rebuilt, error)
@@ -71,6 +72,16 @@ type registration[R any] struct {
 func (r registration[R]) name() string                  { return r.Store.Name() }
 func (r registration[R]) topics() []string              { return r.Topics }
 func (r registration[R]) generations() tidb.Generations { return r.Store.Generations() }
+
+func (r registration[R]) derive(ctx context.Context, generation int) error {
+	if r.Derive == nil {
+		return nil
+	}
+	if err := r.Derive(ctx, generation); err != nil {
+		return fmt.Errorf("derive generation %d of %s: %w", generation, r.name(), err)
+	}
+	return nil
+}
 
 func (r registration[R]) consumer(c Config, log *slog.Logger) consumer {
 	return events.NewConsumer(events.Config[R]{

@@ -123,12 +123,14 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	live := findings.NewLive(tidb.NewVerification(db, audit), keyring, log)
 	var running sync.WaitGroup
 	running.Go(func() { live.Run(ctx) })
-	for _, one := range c.projections(db, live.Wake) {
+	all := c.projections(db, live.Wake)
+	for _, one := range all {
 		running.Go(func() { one.consumer(c, log).Run(ctx) })
 	}
 	if notifier != nil {
 		running.Go(func() { notifier.run(ctx) })
 	}
+	running.Go(func() { keepStandbys(ctx, all, log) })
 	running.Go(func() { c.watchChangefeed(ctx, c.changefeeds(db), log) })
 	running.Wait()
 	return nil

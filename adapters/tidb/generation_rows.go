@@ -78,9 +78,22 @@ func (g Generations) digest(ctx context.Context, from querier, generation int, t
 	return sum.Digest(), nil
 }
 
-// inSnapshot runs plain reads that all see one moment.
+// inSnapshot runs plain reads that all see one moment. They hold no locks, so
+// that the transaction may be idle, while somebody looks at what was read.
 func inSnapshot(ctx context.Context, db *sql.DB, read func(*sql.Tx) error) error {
-	return once(ctx, db, sql.LevelDefault, func(_ context.Context, tx *sql.Tx, _ bool) error { return read(tx) }, false)
+	return once(ctx, db, sql.LevelDefault, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		if err := setIdle(ctx, tx, 0); err != nil {
+			return err
+		}
+		return errors.Join(read(tx), setIdle(context.WithoutCancel(ctx), tx, idleTxSeconds))
+	}, false)
+}
+
+func setIdle(ctx context.Context, tx *sql.Tx, seconds int) error {
+	if _, err := tx.ExecContext(ctx, "SET SESSION "+idleTxVariable+" = ?", seconds); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return fmt.Errorf("bound an idle transaction: %w", err)
+	}
+	return nil
 }
 
 // level returns projection.ErrApart if a table can only be compared when two

@@ -37,7 +37,13 @@ const (
 	// lockWaitSeconds is less, so that the server says what it waits for.
 	lockWaitSeconds = 3
 	connMaxLifetime = 5 * time.Minute
+	// idleTxSeconds is how long TiDB keeps a transaction, and its locks, of a
+	// process that has been stopped, by a virtual machine for instance: others
+	// must not wait for it to wake.
+	idleTxSeconds = 15
 )
+
+const idleTxVariable = "tidb_idle_transaction_timeout"
 
 // Open returns a pool of connections to the configured database. It does not
 // connect yet.
@@ -63,6 +69,7 @@ func open(cfg Config, database string, timeout time.Duration) (*sql.DB, error) {
 		"tidb_txn_mode":            "'pessimistic'",
 		"transaction_isolation":    "'REPEATABLE-READ'",
 		"innodb_lock_wait_timeout": strconv.Itoa(lockWaitSeconds),
+		idleTxVariable:             strconv.Itoa(idleTxSeconds),
 		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
 	}
 	if cfg.TLS {

@@ -110,9 +110,17 @@ func isConnectionError(err error) bool {
 		errors.Is(err, io.EOF) || errors.As(err, &network)
 }
 
+// IsOutage reports whether what was asked of the database may succeed when it
+// is asked again: it could not be reached, or somebody holds a lock for long.
+func IsOutage(err error) bool {
+	return errors.Is(err, ErrLockLost) || isConnectionError(err) || errorCode(err) == codeLockWaitTimeout ||
+		isConflict(err) || errorCode(err) == codeServerShutdown
+}
+
 // TiDB's error codes: https://docs.pingcap.com/tidb/stable/error-codes
 const (
 	codeNotNull         = 1048
+	codeServerShutdown  = 1053
 	codeDuplicateKey    = 1062
 	codeLockWaitTimeout = 1205
 	codeDeadlock        = 1213

@@ -66,6 +66,7 @@ const (
 	StageJoin    Stage = "join"    // until consumers feed the generation
 	StageDerive  Stage = "derive"  // what is made of the rows themselves
 	StageCompare Stage = "compare" // with the live generation
+	StageWait    Stage = "wait"    // until TiDB or Kafka is back
 )
 
 // Progress says how far a rebuild is.
@@ -74,6 +75,8 @@ type Progress struct {
 	Generation int
 	// Done and Total count records; Total is 0 where it is not known.
 	Done, Total int64
+	// Trouble says what StageWait waits for the end of.
+	Trouble error
 }
 
 // Rebuild makes a projection anew from the topics, beside the live generation,
@@ -98,8 +101,11 @@ type Rebuild[R any] struct {
 type RebuildOptions struct {
 	// VerifyOnly compares it and throws it away.
 	VerifyOnly bool
-	// AcceptDifference lets it go live although it differs.
+	// AcceptDifference lets it go live although it differs. The rebuild begins
+	// anew then, unless GoOn says that what was cut off was built by the same
+	// code.
 	AcceptDifference bool
+	GoOn             bool
 	// Difference, if set, is given each row in which it differs from the live
 	// one.
 	Difference func(Difference) error
@@ -149,7 +155,7 @@ func (r Rebuild[R]) Run(ctx context.Context, options RebuildOptions) (Rebuilt, e
 	if err != nil {
 		return result, err
 	}
-	if err := r.Generations.Supersede(ctx, options.AcceptDifference); err != nil {
+	if err := r.Generations.Supersede(ctx, options.AcceptDifference && !options.GoOn); err != nil {
 		return result, err
 	}
 	generation, resumed, err := r.Generations.Begin(ctx)
