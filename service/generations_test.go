@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/IBM/sarama"
-
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
 	"helfy/domain"
@@ -259,20 +257,6 @@ func TestADifferenceByHandIsShownRowByRow(t *testing.T) {
 	requireStates(t, config, "live pruned")
 }
 
-// addPartition gives the topic of events one partition more.
-func addPartition(t *testing.T, config service.Config) {
-	t.Helper()
-	settings := sarama.NewConfig()
-	admin, err := sarama.NewClusterAdmin(config.KafkaBrokers, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = admin.CreatePartitions(config.EventsTopic, int32(config.KafkaPartitions+1), nil, false)
-	if err := errors.Join(err, admin.Close()); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 	config, _, _, stop := newLog(t)
 	stop()
@@ -280,7 +264,7 @@ func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 		if p.Stage != projection.StageJoin {
 			return
 		}
-		addPartition(t, config)
+		addPartition(t, config, config.EventsTopic)
 		consumeWhile(t, config, func() {
 			stack.Eventually(t, wait, func() error {
 				if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE fed"); n != 2*config.KafkaPartitions+1 {

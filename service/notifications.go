@@ -73,7 +73,9 @@ type notifier struct {
 
 // newNotifier returns what keeps notifications going, on the channels that are
 // configured. There may be none.
-func (c Config) newNotifier(db *sql.DB, metrics prometheus.Registerer, log *slog.Logger) (*notifier, error) {
+func (c Config) newNotifier(
+	db *sql.DB, observer *kafka.Observer, metrics prometheus.Registerer, log *slog.Logger,
+) (*notifier, error) {
 	if !c.notifies() {
 		return nil, nil
 	}
@@ -101,12 +103,14 @@ func (c Config) newNotifier(db *sql.DB, metrics prometheus.Registerer, log *slog
 		add(notification.Mail, carrier, mail.Steps*c.NotificationTimeout)
 	}
 	n.store = tidb.NewNotificationStore(db, tidb.NotificationConfig{Channels: channels, MaxAge: c.NotificationMaxAge})
+	topics := []string{c.EventsTopic}
 	n.consumer = events.NewConsumer(events.Config[projection.Notable]{
-		Name:       projection.NotificationsName,
-		Group:      c.group(projection.NotificationsName),
-		Topics:     []string{c.EventsTopic},
-		Projection: projection.Notables{},
-		Store:      n.store,
+		Name:         projection.NotificationsName,
+		Group:        c.group(projection.NotificationsName),
+		Topics:       topics,
+		Projection:   projection.Notables{},
+		Store:        n.store,
+		Completeness: projection.Completeness{Topics: topics, Store: n.store.Generations(), Kafka: observer},
 		OnFresh: func(_ context.Context, _ *slog.Logger, outcome projection.Outcome[projection.Notable]) {
 			if len(outcome.Rows) > 0 {
 				n.wake()

@@ -120,6 +120,12 @@ func allowHugeMessages(t *testing.T, config service.Config, topic string) {
 // returns its offset.
 func produce(t *testing.T, config service.Config, topic, value string) int64 {
 	t.Helper()
+	return produceTo(t, config, topic, 0, value)
+}
+
+// produceTo is produce for any partition.
+func produceTo(t *testing.T, config service.Config, topic string, partition int32, value string) int64 {
+	t.Helper()
 	settings := sarama.NewConfig()
 	settings.Producer.Return.Successes = true
 	settings.Producer.Partitioner = sarama.NewManualPartitioner
@@ -128,7 +134,7 @@ func produce(t *testing.T, config service.Config, topic, value string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(value)})
+	_, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Partition: partition, Value: sarama.StringEncoder(value)})
 	if err := errors.Join(err, producer.Close()); err != nil {
 		t.Fatal(err)
 	}

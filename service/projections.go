@@ -64,11 +64,7 @@ func (c Config) generationStatuses(ctx context.Context, one registered) ([]Gener
 		if !generation.LiveSince.IsZero() {
 			status.LiveSince = &generation.LiveSince
 		}
-		through, err := generations.CompleteThrough(ctx, generation.Number, one.topics())
-		if err != nil {
-			return nil, err
-		}
-		status.CompleteThrough = query.CompleteThroughTime(through)
+		status.CompleteThrough = query.CompleteThroughTime(generation.CompleteThrough)
 		if status.Lag, status.DeadLetters, err = generations.Backlog(ctx, generation.Number, partitions); err != nil {
 			return nil, err
 		}

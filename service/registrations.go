@@ -26,12 +26,8 @@ func (c Config) projections(db *sql.DB, wake func()) []registered {
 			Topics:     []string{c.ChangesTopic, c.EventsTopic},
 			Projection: projection.Audit{Database: c.TiDBDatabase},
 			Store:      tidb.NewAuditStore(db),
-			OnFresh: func(ctx context.Context, log *slog.Logger, outcome projection.Outcome[domain.AuditEntry]) {
-				events.LogAudit(ctx, log, outcome)
-				if outcome.Watermark != 0 {
-					wake()
-				}
-			},
+			OnFresh:    events.LogAudit,
+			OnComplete: wake,
 			Derive: func(ctx context.Context, generation int) error {
 				keyring, err := c.readKeyring()
 				if err != nil {
@@ -48,7 +44,7 @@ type registered interface {
 	name() string
 	topics() []string
 	generations() tidb.Generations
-	consumer(c Config, log *slog.Logger) consumer
+	consumer(c Config, observer *kafka.Observer, log *slog.Logger) consumer
 	derive(ctx context.Context, generation int) error
 	rebuild(
 		ctx context.Context, c Config, options projection.RebuildOptions, progress func(projection.Progress),
@@ -63,10 +59,11 @@ type registration[R any] struct {
 	Topics     []string
 	Projection projection.Projection[R]
 	Store      *tidb.ProjectionStore[R]
-	// OnFresh is that of events.Config, Derive that of projection.Rebuild.
-	// Both may be nil.
-	OnFresh func(context.Context, *slog.Logger, projection.Outcome[R])
-	Derive  func(ctx context.Context, generation int) error
+	// OnFresh and OnComplete are those of events.Config, Derive that of
+	// projection.Rebuild. They may be nil.
+	OnFresh    func(context.Context, *slog.Logger, projection.Outcome[R])
+	OnComplete func()
+	Derive     func(ctx context.Context, generation int) error
 }
 
 func (r registration[R]) name() string                  { return r.Store.Name() }
@@ -83,20 +80,31 @@ func (r registration[R]) derive(ctx context.Context, generation int) error {
 	return nil
 }
 
-func (r registration[R]) consumer(c Config, log *slog.Logger) consumer {
+func (r registration[R]) completeness(observer *kafka.Observer) projection.Completeness {
+	return projection.Completeness{Topics: r.Topics, Store: r.generations(), Kafka: observer}
+}
+
+func (r registration[R]) consumer(c Config, observer *kafka.Observer, log *slog.Logger) consumer {
 	return events.NewConsumer(events.Config[R]{
 		Name: r.name(), Group: c.group(r.name()), Topics: r.Topics,
 		Projection: r.Projection, Store: r.Store, OnFresh: r.OnFresh,
+		Completeness: r.completeness(observer), OnComplete: r.OnComplete,
 	}, kafka.Brokers(c.KafkaBrokers), log)
 }
 
 func (r registration[R]) rebuild(
 	ctx context.Context, c Config, options projection.RebuildOptions, progress func(projection.Progress),
 ) (projection.Rebuilt, error) {
+	observer, err := kafka.Brokers(c.KafkaBrokers).Observer()
+	if err != nil {
+		return projection.Rebuilt{}, err
+	}
+	defer observer.Close()
 	return projection.Rebuild[R]{
 		Name: r.name(), Projection: r.Projection, Topics: kafka.Brokers(c.KafkaBrokers), Generations: r.generations(),
 		Partitions: func(ctx context.Context) ([]projection.Partition, error) { return c.partitions(ctx, r.Topics) },
 		Store:      func(generation int) projection.BuildStore[R] { return r.Store.Generation(generation) },
+		Complete:   r.completeness(observer).Await,
 		Derive:     r.Derive,
 		Progress:   progress,
 	}.Run(ctx, options)

@@ -26,9 +26,9 @@ import (
 )
 
 // consumerConns is the size of the pool that the consumers share: each has a
-// flush at a time, and a look at its checkpoints now and then; verification
-// has a transaction.
-const consumerConns = 5
+// flush at a time, and looks at its checkpoints; verification has a
+// transaction.
+const consumerConns = 6
 
 // The bounds of a connection: a slow or silent client holds it no longer.
 const (
@@ -114,7 +114,12 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "consume"))
-	notifier, err := c.newNotifier(db, metrics, log)
+	observer, err := kafka.Brokers(c.KafkaBrokers).Observer()
+	if err != nil {
+		return err
+	}
+	defer observer.Close()
+	notifier, err := c.newNotifier(db, observer, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -125,7 +130,7 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	running.Go(func() { live.Run(ctx) })
 	all := c.projections(db, live.Wake)
 	for _, one := range all {
-		running.Go(func() { one.consumer(c, log).Run(ctx) })
+		running.Go(func() { one.consumer(c, observer, log).Run(ctx) })
 	}
 	if notifier != nil {
 		running.Go(func() { notifier.run(ctx) })

@@ -159,7 +159,7 @@ func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
 
 func (a AuditLog) completeThrough(ctx context.Context, from querier) (uint64, error) {
 	number, of := a.number()
-	return completeThrough(ctx, from, projection.AuditName, number, of, a.topics[:])
+	return completeThrough(ctx, from, projection.AuditName, number, of)
 }
 
 // insertAuditEntries writes entries, each of them once: a repeat changes

@@ -10,32 +10,6 @@ import (
 	"helfy/app/projection"
 )
 
-// Guard implements projection.Generations.
-func (g Generations) Guard(ctx context.Context, partitions []projection.Partition) error {
-	for _, p := range partitions {
-		var read projection.Checkpoint
-		// What any generation has ever read, of the topic that the live one
-		// reads.
-		err := g.db.QueryRowContext(ctx, `
-			SELECT live.topic_id, LEAST(live.first_offset, MIN(other.first_offset)), GREATEST(live.next_offset, MAX(other.next_offset))
-			FROM projection_checkpoints live JOIN projection_checkpoints other
-			  ON other.projection = live.projection AND other.topic = live.topic AND other.kafka_partition = live.kafka_partition
-			WHERE live.projection = ? AND live.generation = `+liveGeneration+` AND live.topic = ? AND live.kafka_partition = ?
-			GROUP BY live.topic_id, live.first_offset, live.next_offset`,
-			g.layout.Name, g.layout.Name, p.Topic, p.Partition).Scan(&read.TopicID, &read.FirstOffset, &read.NextOffset)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue // a partition that nobody has read yet
-		}
-		if err != nil {
-			return fmt.Errorf("read checkpoint of %s: %w", p, err)
-		}
-		if err := read.CheckWhole(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Digests implements projection.Generations.
 func (g Generations) Digests(ctx context.Context, one, other int) (through uint64, digests [2]projection.Digest, err error) {
 	err = inSnapshot(ctx, g.db, func(tx *sql.Tx) error {
@@ -141,30 +115,7 @@ func (g Generations) throughOf(ctx context.Context, from querier, generation int
 	if g.layout.Through != nil {
 		return g.layout.Through(ctx, from, generation)
 	}
-	return completeThrough(ctx, from, g.layout.Name, "?", generation, nil)
-}
-
-// CompleteThrough returns the least watermark of a generation over all
-// partitions of topics, 0 if any has none yet.
-func (g Generations) CompleteThrough(ctx context.Context, generation int, topics []string) (uint64, error) {
-	return completeThrough(ctx, g.db, g.layout.Name, "?", generation, topics)
-}
-
-// completeThrough returns the least watermark of a generation, whose number
-// the SQL and its argument give, 0 if one of the topics has none yet.
-func completeThrough(ctx context.Context, from querier, name, number string, of any, topics []string) (uint64, error) {
-	var least sql.Null[uint64]
-	var read int
-	err := from.QueryRowContext(ctx, `
-		SELECT MIN(watermark), COUNT(DISTINCT topic) FROM projection_checkpoints
-		WHERE projection = ? AND generation = `+number, name, of).Scan(&least, &read)
-	if err != nil {
-		return 0, fmt.Errorf("read watermarks: %w", err)
-	}
-	if read < len(topics) {
-		return 0, nil
-	}
-	return least.V, nil
+	return completeThrough(ctx, from, g.layout.Name, "?", generation)
 }
 
 // Backlog returns how many records of the partitions a generation has not read

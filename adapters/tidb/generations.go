@@ -68,7 +68,7 @@ func (g Generations) List(ctx context.Context) ([]projection.Generation, error) 
 // SELECT.
 func listGenerations(ctx context.Context, from querier, name, lock string) ([]projection.Generation, error) {
 	rows, err := from.QueryContext(ctx, `
-		SELECT generation, state, began_at, live_since FROM projection_generations
+		SELECT generation, state, began_at, live_since, complete_through FROM projection_generations
 		WHERE projection = ? ORDER BY generation`+lock, name)
 	if err != nil {
 		return nil, fmt.Errorf("read generations: %w", err)
@@ -78,7 +78,7 @@ func listGenerations(ctx context.Context, from querier, name, lock string) ([]pr
 	for rows.Next() {
 		var one projection.Generation
 		var since sql.NullTime
-		if err := rows.Scan(&one.Number, &one.State, &one.BeganAt, &since); err != nil {
+		if err := rows.Scan(&one.Number, &one.State, &one.BeganAt, &since, &one.CompleteThrough); err != nil {
 			return nil, fmt.Errorf("read generation: %w", err)
 		}
 		one.LiveSince = since.Time
@@ -191,7 +191,9 @@ func (g Generations) behind(ctx context.Context, from querier, number int, lock 
 }
 
 // Switch implements projection.Generations. It returns
-// projection.ErrNoGeneration if the generation is not fed.
+// projection.ErrNoGeneration if the generation is not fed, and
+// projection.ErrBehind if it is less complete than the live one: readers must
+// not see that go back.
 func (g Generations) Switch(ctx context.Context, number int) error {
 	err := g.change(ctx, func(ctx context.Context, tx *sql.Tx, all []projection.Generation) error {
 		state := stateOf(all, number)
@@ -200,6 +202,9 @@ func (g Generations) Switch(ctx context.Context, number int) error {
 		}
 		if !state.IsFed() {
 			return projection.ErrNoGeneration
+		}
+		if err := isAsComplete(all, number); err != nil {
+			return err
 		}
 		_, err := tx.ExecContext(ctx,
 			"UPDATE projection_generations SET state = ? WHERE projection = ? AND state = ?",
@@ -235,6 +240,25 @@ func (g Generations) Keep(ctx context.Context, number int) error {
 	return nil
 }
 
+// isAsComplete returns projection.ErrBehind if a generation is less complete
+// than the live one.
+func isAsComplete(all []projection.Generation, number int) error {
+	var live, next projection.Generation
+	for _, one := range all {
+		if one.State == projection.Live {
+			live = one
+		}
+		if one.Number == number {
+			next = one
+		}
+	}
+	if next.CompleteThrough < live.CompleteThrough {
+		return fmt.Errorf("%w: it is complete through %d, the live one through %d",
+			projection.ErrBehind, next.CompleteThrough, live.CompleteThrough)
+	}
+	return nil
+}
+
 // Retire ceases to feed a generation that is not live; its rows are left to
 // whoever removes them. It returns projection.ErrNoGeneration if the
 // generation is live or not there.
@@ -248,6 +272,9 @@ func (g Generations) Retire(ctx context.Context, number int) error {
 			return projection.ErrNoGeneration
 		}
 		if err := g.moveEpoch(ctx, tx); err != nil {
+			return err
+		}
+		if err := g.keepReads(ctx, tx, number); err != nil {
 			return err
 		}
 		for _, table := range []string{"projection_checkpoints", "projection_dead_letters"} {

@@ -14,14 +14,15 @@ import (
 // that came after the watermark, or was a dead letter before. Repeats do not.
 //
 // Verification goes no further than the watermarks, so what is beyond that of
-// its partition cannot be late. tx holds the checkpoints that have the
-// watermarks.
+// its partition cannot be late; one that never had any says nothing. tx holds
+// the checkpoints that have the watermarks.
 func noteLate(
 	ctx context.Context, tx *sql.Tx, generation int, watermarks map[partitionKey]uint64, entries []domain.AuditEntry,
 ) error {
 	var behind []domain.AuditEntry
 	for _, entry := range entries {
-		if entry.CommitTs <= watermarks[partitionKey{entry.Topic, entry.Partition}] {
+		watermark := watermarks[partitionKey{entry.Topic, entry.Partition}]
+		if watermark == 0 || entry.CommitTs <= watermark {
 			behind = append(behind, entry)
 		}
 	}

@@ -118,6 +118,9 @@ func makeCheckpoints(
 		if err != nil {
 			return fmt.Errorf("make checkpoint of %s: %w", p, err)
 		}
+		if err := noteRead(ctx, tx, name, p); err != nil {
+			return err
+		}
 	}
 	return nil
 }

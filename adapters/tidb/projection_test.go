@@ -188,31 +188,3 @@ func TestTwoWritersOfOnePartitionLoseNothing(t *testing.T) {
 		t.Errorf("%d entries, want 50", len(found))
 	}
 }
-
-func TestTheLogIsAsCompleteAsItsLeastPartition(t *testing.T) {
-	config := stack.New(t)
-	db := stack.DB(t, config)
-	store, log := tidb.NewAuditStore(db), tidb.NewAuditLog(db, topic, other)
-	partitions := []projection.Partition{{Topic: topic, Partition: 0}, {Topic: other, Partition: 0}}
-	if _, err := store.Open(t.Context(), partitions); err != nil {
-		t.Fatal(err)
-	}
-	promise := func(topic string, offset int64, ts uint64) item {
-		return item{Record: projection.Record{Topic: topic, Offset: offset}, Watermark: ts}
-	}
-	for _, step := range []struct {
-		item item
-		want uint64
-	}{
-		{promise(topic, 0, 100), 0}, // the other has promised nothing yet
-		{promise(other, 0, 50), 50},
-		{promise(other, 1, 200), 100},
-		{promise(topic, 1, 80), 100}, // sent again after a restart
-	} {
-		flush(t, store, step.item)
-		got, err := log.CompleteThrough(t.Context())
-		if err != nil || got != step.want {
-			t.Errorf("after %+v: complete through %d, %v, want %d", step.item.Record, got, err, step.want)
-		}
-	}
-}

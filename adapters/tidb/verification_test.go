@@ -111,7 +111,8 @@ func (w *writer) json(row map[string]string) json.RawMessage {
 	return text
 }
 
-// flush writes entries and then the watermark of both topics.
+// flush writes entries and then the watermark of both topics, which makes the
+// log complete.
 func (w *writer) flush(entries ...domain.AuditEntry) {
 	w.t.Helper()
 	flush := func(rows []domain.AuditEntry, watermark uint64) {
@@ -130,6 +131,9 @@ func (w *writer) flush(entries ...domain.AuditEntry) {
 		entries = entries[size:]
 	}
 	flush(nil, w.commitTs)
+	if _, err := w.store.Generations().Confirm(w.t.Context(), map[int]uint64{projection.FirstGeneration: w.commitTs}); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // verify advances until nothing is left, and returns the new findings.

@@ -36,16 +36,24 @@ var ErrRetention = errors.New("kafka does not hold what the checkpoint needs")
 // Check reports whether reading can go on from the checkpoint. Its errors
 // wrap ErrRetention and name the partition and the gap.
 func (c Checkpoint) Check(p Partition) error {
+	if err := c.checkTopic(p.Topic, p.TopicID); err != nil {
+		return err
+	}
 	switch {
-	case c.TopicID != p.TopicID:
-		return fmt.Errorf("%w: topic %s was recreated: its id is %s, the checkpoint is for %s",
-			ErrRetention, p.Topic, p.TopicID, c.TopicID)
 	case p.Earliest > c.NextOffset:
 		return fmt.Errorf("%w: %s begins at offset %d, offsets %d to %d are gone",
 			ErrRetention, p, p.Earliest, c.NextOffset, p.Earliest-1)
 	case p.End < c.NextOffset:
 		return fmt.Errorf("%w: %s ends at offset %d, but it was read up to %d",
 			ErrRetention, p, p.End, c.NextOffset)
+	}
+	return nil
+}
+
+// checkTopic reports whether a topic is the one that the checkpoint is for.
+func (c Checkpoint) checkTopic(topic, id string) error {
+	if c.TopicID != id {
+		return fmt.Errorf("%w: topic %s was recreated: its id is %s, the checkpoint is for %s", ErrRetention, topic, id, c.TopicID)
 	}
 	return nil
 }

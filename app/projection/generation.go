@@ -36,6 +36,9 @@ type Generation struct {
 	// to be live; zero if they never did.
 	BeganAt   time.Time
 	LiveSince time.Time
+	// CompleteThrough is the TSO up to which it is confirmed to have every
+	// record, 0 if it never was; it only grows.
+	CompleteThrough uint64
 }
 
 // IsUnfinished reports whether a rebuild is at work on the generation, or was
@@ -49,8 +52,8 @@ var (
 	ErrFenced = errors.New("the generation is no longer this writer's")
 	// ErrBehind says that a generation has not read what the live one has.
 	ErrBehind = errors.New("the generation is behind the live one")
-	// ErrUnread says that the live one reads a partition that a generation
-	// has not begun with.
+	// ErrUnread says that a generation has not begun with a partition that is
+	// there.
 	ErrUnread = errors.New("the generation does not read a partition")
 	// ErrApart says that two generations have not read the same.
 	ErrApart = errors.New("the generations have not read the same")

@@ -31,9 +31,9 @@ type Generations interface {
 	Supersede(ctx context.Context, unfinished bool) error
 	// Live returns the number of the live generation.
 	Live(ctx context.Context) (int, error)
-	// Guard returns ErrRetention if the topics no longer hold what a
-	// generation has ever read.
-	Guard(ctx context.Context, partitions []Partition) error
+	// Guard returns what look finds, and ErrRetention if that no longer holds
+	// what a generation has ever read.
+	Guard(ctx context.Context, look func(context.Context) ([]Partition, error)) ([]Partition, error)
 	// Join lets consumers feed a generation that was built; it is Checking
 	// from then on. It returns ErrBehind until the generation has read what
 	// the live one has, and ErrUnread if that reads a partition that the
@@ -90,6 +90,9 @@ type Rebuild[R any] struct {
 	Partitions func(ctx context.Context) ([]Partition, error)
 	// Store returns the store of a generation that is being built.
 	Store func(generation int) BuildStore[R]
+	// Complete returns when it is known how complete a generation that is fed
+	// is, which holds at the call or later.
+	Complete func(ctx context.Context, generation int) error
 	// Derive, if set, makes what is derived from a generation's rows, and
 	// returns when it has come to the watermark that it had at the call.
 	Derive func(ctx context.Context, generation int) error
@@ -171,6 +174,9 @@ func (r Rebuild[R]) Run(ctx context.Context, options RebuildOptions) (Rebuilt, e
 	if result.Live, err = r.Generations.Live(ctx); err != nil {
 		return result, err
 	}
+	if err := r.Complete(ctx, result.Generation); err != nil {
+		return result, err
+	}
 	if err := r.derive(ctx, result.Live, result.Generation); err != nil {
 		return result, err
 	}
@@ -187,11 +193,7 @@ func (r Rebuild[R]) advise(generation int, err error) error {
 
 // partitions returns all partitions, if they hold what was ever read.
 func (r Rebuild[R]) partitions(ctx context.Context) ([]Partition, error) {
-	partitions, err := r.Partitions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return partitions, r.Generations.Guard(ctx, partitions)
+	return r.Generations.Guard(ctx, r.Partitions)
 }
 
 // derive makes what is derived of both generations: they are compared no

@@ -53,8 +53,8 @@ type AuditLog interface {
 	Entries(ctx context.Context, filter AuditFilter, before *AuditPosition, limit int) ([]domain.AuditEntry, error)
 	// Transaction returns the entries of one commitTs, at most limit.
 	Transaction(ctx context.Context, commitTs uint64, limit int) ([]domain.AuditEntry, error)
-	// CompleteThrough returns the least watermark over all partitions, 0 if
-	// any partition has none yet.
+	// CompleteThrough returns how far the log is confirmed to be complete, 0
+	// if it never was. It is never less than before.
 	CompleteThrough(ctx context.Context) (uint64, error)
 }
 

@@ -18,8 +18,13 @@ const (
 	checkTimeout = 20 * time.Second
 )
 
-// watch checks the topics from time to time until ctx ends.
-func (c *Consumer[R]) watch(ctx context.Context) error {
+// errAdded ends a run whose topics have more partitions than at its start: the
+// client library would notice that only after some minutes.
+var errAdded = errors.New("partitions were added")
+
+// watch checks the topics, from time to time and when partitions were added,
+// until ctx ends. partitions is how many each had when the run began.
+func (c *Consumer[R]) watch(ctx context.Context, partitions map[string]int) error {
 	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
 	for {
@@ -27,11 +32,16 @@ func (c *Consumer[R]) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		case <-c.added:
 		}
 		for _, topic := range c.config.Topics {
 			// Kafka or the database being away is not what this looks for.
-			if _, _, err := c.open(ctx, topic); errors.Is(err, projection.ErrRetention) {
+			now, _, err := c.open(ctx, topic)
+			if errors.Is(err, projection.ErrRetention) {
 				return err
+			}
+			if err == nil && len(now) > partitions[topic] {
+				return errAdded
 			}
 		}
 	}
@@ -71,27 +81,27 @@ func (c *Consumer[R]) open(ctx context.Context, topic string) ([]projection.Part
 // align sets the consumer group to the checkpoint where it is ahead of it, as
 // it is when the database was restored from a backup, and where Kafka has
 // forgotten its offset. Where it is a little behind, it stays: repeats do no
-// harm.
-func (c *Consumer[R]) align(ctx context.Context, topic string) error {
+// harm. It returns how many partitions there are.
+func (c *Consumer[R]) align(ctx context.Context, topic string) (count int, err error) {
 	partitions, _, err := c.open(ctx, topic)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	committed, err := c.broker.Committed(ctx, c.group(topic), partitions)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// Read after the offsets: a live group commits only what its checkpoint
 	// has passed.
 	partitions, checkpoints, err := c.open(ctx, topic)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	offsets := misplaced(partitions, checkpoints, committed)
 	if offsets == nil {
-		return nil
+		return len(partitions), nil
 	}
-	return c.broker.Commit(ctx, c.group(topic), partitions, offsets)
+	return len(partitions), c.broker.Commit(ctx, c.group(topic), partitions, offsets)
 }
 
 // misplaced returns the offsets to which a group must be set, -1 where it

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -57,6 +58,12 @@ type Config[R any] struct {
 	// tell of records, but not act on them. It is called from several
 	// goroutines.
 	OnFresh func(context.Context, *slog.Logger, projection.Outcome[R])
+	// Completeness is told of watermarks, and tells of partitions that were
+	// added.
+	Completeness projection.Completeness
+	// OnComplete, if set, is called when a generation has become more
+	// complete.
+	OnComplete func()
 }
 
 // Consumer keeps one projection up to date.
@@ -64,11 +71,16 @@ type Consumer[R any] struct {
 	config Config[R]
 	broker Broker
 	log    *slog.Logger
+	// watermark wakes keepComplete, added wakes watch.
+	watermark, added chan struct{}
 }
 
 // NewConsumer returns a consumer; Run starts it.
 func NewConsumer[R any](config Config[R], broker Broker, log *slog.Logger) *Consumer[R] {
-	return &Consumer[R]{config: config, broker: broker, log: log.With("projection", config.Name)}
+	return &Consumer[R]{
+		config: config, broker: broker, log: log.With("projection", config.Name),
+		watermark: make(chan struct{}, 1), added: make(chan struct{}, 1),
+	}
 }
 
 // The pauses between two runs of the consumer.
@@ -84,12 +96,19 @@ const (
 // have to go back to the checkpoint. projection.ErrRetention heals only when
 // an operator restores the topic; until then every run is refused.
 func (c *Consumer[R]) Run(ctx context.Context) {
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	keeping.Go(func() { c.keepComplete(ctx) })
 	pause := firstPause
 	for {
 		started := time.Now()
 		err := c.runOnce(ctx)
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errAdded) {
+			c.log.InfoContext(ctx, "consumer starts again", "reason", err.Error())
+			continue
 		}
 		if time.Since(started) > time.Minute {
 			pause = firstPause
@@ -106,8 +125,10 @@ func (c *Consumer[R]) Run(ctx context.Context) {
 
 // runOnce consumes until ctx ends or something is wrong.
 func (c *Consumer[R]) runOnce(ctx context.Context) error {
+	partitions := map[string]int{} // by topic
 	for _, topic := range c.config.Topics {
-		if err := c.align(ctx, topic); err != nil {
+		var err error
+		if partitions[topic], err = c.align(ctx, topic); err != nil {
 			return err
 		}
 	}
@@ -131,7 +152,7 @@ func (c *Consumer[R]) runOnce(ctx context.Context) error {
 		}
 		return nil
 	})
-	group.Go(func() error { return c.watch(groupCtx) })
+	group.Go(func() error { return c.watch(groupCtx, partitions) })
 	return group.Wait()
 }
 
@@ -176,6 +197,9 @@ func (c *Consumer[R]) handle(writer *projection.Writer[R]) message.NoPublishHand
 		outcome, err := writer.Write(record)
 		if err != nil {
 			return err
+		}
+		if outcome.Watermark != 0 {
+			wake(c.watermark)
 		}
 		if outcome.Fresh && c.config.OnFresh != nil {
 			c.config.OnFresh(msg.Context(), c.log, outcome)
