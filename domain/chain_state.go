@@ -94,6 +94,8 @@ func (v *Verifier) note(link *link, found report) {
 		found(link.AuditEntry, SessionMAC, "a session of user %s was not written by the service: %s", event.AggregateID, event.Payload)
 	case SchemaChangeAnnounced, SchemaChangeDone:
 		v.announce(link)
+	case DeadLetterWaived:
+		v.waive(link)
 	}
 	v.chains[event.Chain()] = state
 }

@@ -33,6 +33,9 @@ const (
 	UserDeleted     EventType = "USER_DELETED"
 	// AuditRead tells who has read the audit trail.
 	AuditRead EventType = "AUDIT_READ"
+	// DeadLetterWaived lets projections do without a message that they could
+	// not understand.
+	DeadLetterWaived EventType = "DEAD_LETTER_WAIVED"
 	// SchemaChangeAnnounced comes before a migration, SchemaChangeDone after
 	// it.
 	SchemaChangeAnnounced EventType = "SCHEMA_CHANGE_ANNOUNCED"

@@ -26,6 +26,7 @@ type Verifier struct {
 	keyring       *Keyring
 	chains        map[Chain]ChainState
 	announcements []Announcement
+	waivers       []Waived
 }
 
 // NewVerifier returns a verifier at the beginning of the trail. Without a

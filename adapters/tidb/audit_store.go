@@ -30,6 +30,12 @@ var auditLayout = Layout{
 			Content: []string{"user_id", "username", "detail"},
 			HasTSO:  true,
 		},
+		{
+			Name:    "projection_audit_waivers",
+			Key:     []Column{{"commit_ts", true}, {"event_id", false}, {"projection", false}},
+			Content: []string{"topic", "topic_id", "kafka_partition", "kafka_offset", "digest", "reason", "waived_by"},
+			HasTSO:  true,
+		},
 	},
 	Derived: []string{"projection_audit_chains", "projection_audit_verification"},
 	// The findings follow the entries.

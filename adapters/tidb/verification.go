@@ -124,6 +124,9 @@ func (v Verification) advance(
 	if progress.New, err = replaceFindings(ctx, tx, generation, at.through, moved.through, verdict.Findings); err != nil {
 		return progress, at, err
 	}
+	if err := replaceWaivers(ctx, tx, generation, at.through, moved.through, verdict.Waivers); err != nil {
+		return progress, at, err
+	}
 	if err := saveChains(ctx, tx, generation, at.pass, chunk.Chains, verdict.Chains); err != nil {
 		return progress, at, err
 	}

@@ -25,6 +25,8 @@ type Verdict struct {
 	Findings      []domain.Finding
 	Chains        map[domain.Chain]domain.ChainState
 	Announcements []domain.Announcement
+	// Waivers are those that the chunk has.
+	Waivers []domain.Waived
 }
 
 // Progress is what one step has done.
@@ -63,5 +65,5 @@ func Judge(keyring *domain.Keyring, chunk Chunk) Verdict {
 		found = append(found, verifier.Commit(entries[:size])...)
 		entries = entries[size:]
 	}
-	return Verdict{Findings: found, Chains: verifier.Chains(), Announcements: verifier.Announcements()}
+	return Verdict{Findings: found, Chains: verifier.Chains(), Announcements: verifier.Announcements(), Waivers: verifier.Waivers()}
 }
