@@ -19,8 +19,12 @@ func (g Generations) Digests(ctx context.Context, one, other int) (through uint6
 		if through, err = g.through(ctx, tx, one, other); err != nil {
 			return err
 		}
+		tables, err := g.compared(ctx, tx, one, other)
+		if err != nil {
+			return err
+		}
 		for i, generation := range []int{one, other} {
-			if digests[i], err = g.digest(ctx, tx, generation, through); err != nil {
+			if digests[i], err = digestOf(ctx, tx, tables, generation, through); err != nil {
 				return err
 			}
 		}
@@ -36,15 +40,18 @@ func (g Generations) Digests(ctx context.Context, one, other int) (through uint6
 // those of tables with a TSO, and all that the others have at this moment.
 func (g Generations) Digest(ctx context.Context, generation int, through uint64) (digest projection.Digest, err error) {
 	err = inSnapshot(ctx, g.db, func(tx *sql.Tx) error {
-		digest, err = g.digest(ctx, tx, generation, through)
+		tables, err := g.compared(ctx, tx, generation)
+		if err == nil {
+			digest, err = digestOf(ctx, tx, tables, generation, through)
+		}
 		return err
 	})
 	return digest, err
 }
 
-func (g Generations) digest(ctx context.Context, from querier, generation int, through uint64) (projection.Digest, error) {
+func digestOf(ctx context.Context, from querier, tables []Table, generation int, through uint64) (projection.Digest, error) {
 	var sum projection.Sum
-	for _, table := range g.layout.Tables {
+	for _, table := range tables {
 		if err := table.digest(ctx, from, generation, through, &sum); err != nil {
 			return projection.Digest{}, err
 		}
@@ -162,7 +169,11 @@ func (g Generations) Differences(
 		if err := g.level(ctx, tx, live, number); err != nil {
 			return err
 		}
-		for _, table := range g.layout.Tables {
+		tables, err := g.compared(ctx, tx, live, number)
+		if err != nil {
+			return err
+		}
+		for _, table := range tables {
 			if err := table.differences(ctx, tx, [2]int{live, number}, through, take); err != nil {
 				return err
 			}

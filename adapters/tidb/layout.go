@@ -50,6 +50,9 @@ type Table struct {
 	// a table is compared up to a watermark; another one, like that of a
 	// counter, whole, at a moment when both generations have read the same.
 	HasTSO bool
+	// where is a condition of the rows, with its arguments; empty for all.
+	where string
+	args  []any
 }
 
 // Column is a column of a key.
@@ -81,6 +84,9 @@ func (t Table) page(ctx context.Context, from querier, generation int, through u
 	where, args := []string{"generation = ?"}, []any{generation}
 	if t.HasTSO {
 		where, args = append(where, t.Key[0].Name+" <= ?"), append(args, through)
+	}
+	if t.where != "" {
+		where, args = append(where, t.where), append(args, t.args...)
 	}
 	if after != nil {
 		position, err := t.position(after)
