@@ -1,13 +1,16 @@
 package tidb_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"testing"
 
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
+	"helfy/domain"
 	"helfy/internal/stack"
 )
 
@@ -43,6 +46,59 @@ func TestADeadLetterIsWaivedByAWaiverOfItsBytesInItsTopic(t *testing.T) {
 	open, waived, err := tidb.NewDeadLetters(db).Count(t.Context(), projection.AuditName, projection.FirstGeneration)
 	if err != nil || open != 4 || waived != 1 {
 		t.Errorf("%d are open, %d waived, %v; want 4 and 1", open, waived, err)
+	}
+}
+
+func TestAWaiverThatIsReadBeforeItsDeadLetterHolds(t *testing.T) {
+	config := stack.New(t)
+	store, db := open(t, config), stack.DB(t, config)
+	waiveByHand(t, db, projection.FirstGeneration, projection.AuditName, "id", 10, "a")
+	flush(t, store, poison(10, "a"))
+	open, waived, err := tidb.NewDeadLetters(db).Count(t.Context(), projection.AuditName, projection.FirstGeneration)
+	if err != nil || open != 0 || waived != 1 {
+		t.Errorf("%d are open, %d waived, %v; want 0 and 1", open, waived, err)
+	}
+}
+
+func TestARetryThatFailsHalfwayChangesNothing(t *testing.T) {
+	config := stack.New(t)
+	store, db := open(t, config), stack.DB(t, config)
+	flush(t, store, poison(10, "a"))
+	for _, statement := range []string{
+		"INSERT INTO projection_generations (projection, generation, state, began_at) VALUES ('audit', 2, 'standby', NOW())",
+		"INSERT INTO projection_checkpoints SELECT projection, 2, topic, kafka_partition, topic_id, first_offset, next_offset, watermark, TRUE, 0 FROM projection_checkpoints",
+		"INSERT INTO projection_dead_letters SELECT projection, 2, topic, kafka_partition, kafka_offset, value, reason, size, digest, kafka_at, seen_at FROM projection_dead_letters",
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	away := errors.New("away")
+	failing := tidb.NewProjectionStore(db, tidb.Layout{Name: projection.AuditName},
+		func(ctx context.Context, tx *sql.Tx, generation int, _ []domain.AuditEntry) error {
+			if generation == 2 {
+				return away
+			}
+			_, err := tx.ExecContext(ctx, "UPDATE projection_checkpoints SET watermark = 99")
+			return err
+		})
+	if err := failing.Retry(t.Context(), at(10, half("", "bob"))); !errors.Is(err, away) {
+		t.Errorf("got %v", err)
+	}
+	var letters, written int
+	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*), (SELECT SUM(watermark) FROM projection_checkpoints) FROM projection_dead_letters").
+		Scan(&letters, &written); err != nil || letters != 2 || written != 0 {
+		t.Errorf("%d dead letters, %d written, %v", letters, written, err)
+	}
+	if err := store.Retry(t.Context(), at(10, half("", "bob"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Retry(t.Context(), at(10, half("", "bob"))); !errors.Is(err, projection.ErrNoDeadLetter) {
+		t.Errorf("a second time: %v", err)
+	}
+	if err := db.QueryRowContext(t.Context(), "SELECT (SELECT COUNT(*) FROM projection_dead_letters), COUNT(*) FROM projection_audit_entries").
+		Scan(&letters, &written); err != nil || letters != 0 || written != 2 {
+		t.Errorf("%d dead letters, %d entries, %v", letters, written, err)
 	}
 }
 
