@@ -158,8 +158,8 @@ func TestAnEntryThatComesAfterItsWatermarkIsVerifiedToo(t *testing.T) {
 	if len(before) != 2 {
 		t.Fatalf("findings are %+v", before)
 	}
-	produce(t, config, config.ChangesTopic, fmt.Sprintf(lateChange, config.TiDBDatabase, before[0].CommitTs-1))
-	produce(t, config, config.ChangesTopic, fmt.Sprintf(lateChange, config.TiDBDatabase, before[0].CommitTs-1))
+	stack.Produce(t, config, config.ChangesTopic, 0, fmt.Sprintf(lateChange, config.TiDBDatabase, before[0].CommitTs-1))
+	stack.Produce(t, config, config.ChangesTopic, 0, fmt.Sprintf(lateChange, config.TiDBDatabase, before[0].CommitTs-1))
 	stack.Eventually(t, wait, func() error {
 		found := stack.VerifiedFindings(t, config)
 		if len(found) != 3 || found[0].UserID != 77 || found[0].Kind != domain.UnattributedChange || found[1] != before[0] || found[2] != before[1] {

@@ -54,7 +54,7 @@ func TestAPartitionThatIsAddedIsReadWithinSeconds(t *testing.T) {
 	eventuallyComplete(t, client, token)
 	for i, topic := range []string{config.ChangesTopic, config.EventsTopic} {
 		partition := addPartition(t, config, topic)
-		produceTo(t, config, topic, partition, changeOf(config, 100+i, domain.TSOOfTime(time.Now())))
+		stack.Produce(t, config, topic, partition, changeOf(config, 100+i, domain.TSOOfTime(time.Now())))
 	}
 	began := time.Now()
 	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
@@ -198,7 +198,7 @@ func TestHowCompleteTheLogIsNeverGoesBack(t *testing.T) {
 			return err
 		},
 		"partition": func() error {
-			produceTo(t, config, config.EventsTopic, addPartition(t, config, config.EventsTopic),
+			stack.Produce(t, config, config.EventsTopic, addPartition(t, config, config.EventsTopic),
 				changeOf(config, 100, domain.TSOOfTime(time.Now())))
 			return nil
 		},

@@ -214,7 +214,7 @@ func TestARebuildEndsWithTheSameDeadLetters(t *testing.T) {
 		with(`"table":"users"`, `"table":"other"`),
 		"no JSON",
 	} {
-		produce(t, config, config.ChangesTopic, strings.Replace(value, "DATABASE", config.TiDBDatabase, 1))
+		stack.Produce(t, config, config.ChangesTopic, 0, strings.Replace(value, "DATABASE", config.TiDBDatabase, 1))
 	}
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")

@@ -48,7 +48,7 @@ func TestARecordThatCannotBeUnderstoodIsADeadLetterAndHoldsNothingUp(t *testing.
 		for name, poison := range poisons {
 			poison.value = strings.Replace(poison.value, "DATABASE", config.TiDBDatabase, 1)
 			poisons[name] = poison
-			offsets[topic+name] = produce(t, config, topic, poison.value)
+			offsets[topic+name] = stack.Produce(t, config, topic, 0, poison.value)
 		}
 	}
 	began := time.Now()
@@ -114,31 +114,6 @@ func allowHugeMessages(t *testing.T, config service.Config, topic string) {
 	if err := errors.Join(err, admin.Close()); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// produce writes a record of any content into a topic's partition 0 and
-// returns its offset.
-func produce(t *testing.T, config service.Config, topic, value string) int64 {
-	t.Helper()
-	return produceTo(t, config, topic, 0, value)
-}
-
-// produceTo is produce for any partition.
-func produceTo(t *testing.T, config service.Config, topic string, partition int32, value string) int64 {
-	t.Helper()
-	settings := sarama.NewConfig()
-	settings.Producer.Return.Successes = true
-	settings.Producer.Partitioner = sarama.NewManualPartitioner
-	settings.Producer.MaxMessageBytes = 16 << 20
-	producer, err := sarama.NewSyncProducer(config.KafkaBrokers, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Partition: partition, Value: sarama.StringEncoder(value)})
-	if err := errors.Join(err, producer.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return offset
 }
 
 // Whoever has only SQL must not be able to stop the log.
