@@ -14,6 +14,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"helfy/app/command"
+	"helfy/app/projection"
 	"helfy/canaljson"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -78,6 +79,7 @@ func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
 	endByThemselves(t, config, c)
 	lockAndFlood(t, config)
 	manage(t, config, c)
+	waive(t, config)
 	var count int
 	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&count); err != nil {
 		t.Fatal(err)
@@ -99,6 +101,28 @@ func migrateDownAndUp(t *testing.T, config service.Config) {
 		t.Fatal(err)
 	}
 	if _, err := config.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waive makes a dead letter be waived. It is none of a message, because
+// everything in the topics must be readable here.
+func waive(t *testing.T, config service.Config) {
+	t.Helper()
+	db := stack.DB(t, config)
+	at := projection.Place{Topic: config.EventsTopic, Partition: 1, Offset: 7}
+	for _, statement := range []string{
+		"INSERT INTO projection_generations (projection, generation, state, began_at) VALUES ('audit', 1, 'live', NOW(6))",
+		`INSERT INTO projection_checkpoints (projection, generation, topic, kafka_partition, topic_id, first_offset, next_offset, watermark)
+			VALUES ('audit', 1, '` + at.Topic + `', 1, UUID(), 0, 8, 0)`,
+		`INSERT INTO projection_dead_letters (projection, generation, topic, kafka_partition, kafka_offset, value, size, digest, reason)
+			VALUES ('audit', 1, '` + at.Topic + `', 1, 7, 'x', 1, SHA2('x', 256), 'no JSON')`,
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := config.WaiveDeadLetter(t.Context(), "", at, "a test wrote it", "Alice"); err != nil {
 		t.Fatal(err)
 	}
 }

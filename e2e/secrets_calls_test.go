@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -151,6 +152,25 @@ func (p *planter) runAuditCommands() {
 	p.run("", "audit", "export-topics", export)
 	p.run("", "audit", "verify", "--from", export, "--seal", filepath.Join(dir, "seal"), "--public-key", filepath.Join(dir, "seal-key.pub"))
 	p.searchFiles(export, p.secrets)
+	p.runDeadLetterCommands()
+}
+
+// runDeadLetterCommands runs them with a message that nobody understands.
+func (p *planter) runDeadLetterCommands() {
+	at := p.config.EventsTopic + "/0/" + strconv.FormatInt(stack.Produce(p.t, p.config, p.config.EventsTopic, 0, `{"poison":`), 10)
+	listed := func(state string) {
+		stack.Eventually(p.t, patience, func() error {
+			if !strings.Contains(p.run("", "deadletters", "list", "--state", state), at) {
+				return fmt.Errorf("%s is not %s", at, state)
+			}
+			return nil
+		})
+	}
+	listed("open")
+	p.run("", "deadletters", "show", at)
+	p.run("", "deadletters", "waive", at, "--reason", "a test wrote it", "--by", marker)
+	listed("waived")
+	p.run("", "deadletters", "retry", "--all")
 }
 
 // runCommands runs all other commands.

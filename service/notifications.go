@@ -83,9 +83,7 @@ func (c Config) newNotifier(
 	tries := newNotificationTries(metrics)
 	metrics.MustRegister(newNotificationsGauge(queue, log))
 	n := &notifier{log: log}
-	var channels []notification.Channel
 	add := func(channel notification.Channel, carrier notification.Carrier, timeout time.Duration) {
-		channels = append(channels, channel)
 		n.senders = append(n.senders, notification.NewSender(channel, queue, carrier, c.notificationPolicy(), timeout, tries.of(channel), log))
 	}
 	if !c.WebhookURL.IsEmpty() {
@@ -102,7 +100,7 @@ func (c Config) newNotifier(
 		}
 		add(notification.Mail, carrier, mail.Steps*c.NotificationTimeout)
 	}
-	n.store = tidb.NewNotificationStore(db, tidb.NotificationConfig{Channels: channels, MaxAge: c.NotificationMaxAge})
+	n.store = tidb.NewNotificationStore(db, c.notificationStore())
 	topics := []string{c.EventsTopic}
 	n.consumer = events.NewConsumer(events.Config[projection.Notable]{
 		Name:         projection.NotificationsName,
@@ -118,6 +116,17 @@ func (c Config) newNotifier(
 		},
 	}, kafka.Brokers(c.KafkaBrokers), log)
 	return n, nil
+}
+
+func (c Config) notificationStore() tidb.NotificationConfig {
+	config := tidb.NotificationConfig{MaxAge: c.NotificationMaxAge}
+	if !c.WebhookURL.IsEmpty() {
+		config.Channels = append(config.Channels, notification.Webhook)
+	}
+	if c.SMTPAddress != "" {
+		config.Channels = append(config.Channels, notification.Mail)
+	}
+	return config
 }
 
 func (c Config) notificationPolicy() notification.Policy {

@@ -49,6 +49,10 @@ type registered interface {
 	rebuild(
 		ctx context.Context, c Config, options projection.RebuildOptions, progress func(projection.Progress),
 	) (projection.Rebuilt, error)
+	// deadLetters are the places of those that can be tried again, retry
+	// tries one.
+	deadLetters(ctx context.Context, behind *projection.Place, limit int) ([]projection.Place, error)
+	retry(ctx context.Context, at projection.Place) (projection.Retried, error)
 }
 
 // consumer keeps a projection up to date until ctx ends.
@@ -108,6 +112,16 @@ func (r registration[R]) rebuild(
 		Derive:     r.Derive,
 		Progress:   progress,
 	}.Run(ctx, options)
+}
+
+func (r registration[R]) deadLetters(ctx context.Context, behind *projection.Place, limit int) ([]projection.Place, error) {
+	return r.Store.Places(ctx, behind, limit)
+}
+
+func (r registration[R]) retry(ctx context.Context, at projection.Place) (projection.Retried, error) {
+	retried, err := projection.Retry(ctx, r.Projection, r.Store, at)
+	retried.Projection = r.name()
+	return retried, err
 }
 
 // group returns the prefix of the names of a projection's consumer groups. The

@@ -27,6 +27,7 @@ type commands struct {
 	Rebuild     rebuildCommand     `cmd:"" help:"Make a projection anew from the topics, beside the live one, and switch to the result."`
 	Rollback    rollbackCommand    `cmd:"" help:"Make the generation of a projection live again that was so before."`
 	Projections projectionsCommand `cmd:"" help:"Look after the generations of projections."`
+	Deadletters deadLetterCommands `cmd:"" help:"Look after messages that projections could not understand."`
 	Message     messageCommands    `cmd:"" help:"Look at messages of the topics."`
 
 	Notifications notificationCommands `cmd:"" help:"Look at notifications, and send again those that were given up."`
