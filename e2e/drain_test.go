@@ -171,7 +171,7 @@ func requireAcknowledgedUpToTheLast(t *testing.T, config service.Config) {
 		for i, partition := range partitions {
 			var next sql.NullInt64
 			err := stack.DB(t, config).QueryRowContext(t.Context(),
-				"SELECT MAX(next_offset) FROM projection_checkpoints WHERE topic = ? AND kafka_partition = ?",
+				"SELECT MAX(next_offset) FROM projection_checkpoints WHERE projection = 'audit' AND topic = ? AND kafka_partition = ?",
 				topic, partition.Partition).Scan(&next)
 			if err != nil {
 				t.Fatal(err)

@@ -45,6 +45,13 @@ func requireExactlyOnce(t *testing.T, config service.Config, api *stack.Client, 
 		t.Error(fault)
 	}
 	stack.RequireNoFindings(t, config)
+	requireStatistics(t, config, api)
+}
+
+// requireStatistics holds the login statistics against the audit log.
+func requireStatistics(t *testing.T, config service.Config, api *stack.Client) {
+	t.Helper()
+	stack.RequireStatisticsAsAudited(t, config, api, requireComplete(t, api))
 }
 
 // settledAudit returns the whole log once it is complete beyond now.

@@ -267,7 +267,7 @@ func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 		addPartition(t, config, config.EventsTopic)
 		consumeWhile(t, config, func() {
 			stack.Eventually(t, wait, func() error {
-				if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE fed"); n != 2*config.KafkaPartitions+1 {
+				if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE projection = 'audit' AND fed"); n != 2*config.KafkaPartitions+1 {
 					return fmt.Errorf("%d checkpoints", n)
 				}
 				return nil
@@ -277,7 +277,7 @@ func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 	if err != nil || !rebuilt.Switched {
 		t.Fatalf("%+v, %v", rebuilt, err)
 	}
-	if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE generation = 2 AND fed"); n != 2*config.KafkaPartitions+1 {
+	if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE projection = 'audit' AND generation = 2 AND fed"); n != 2*config.KafkaPartitions+1 {
 		t.Errorf("the new generation reads %d partitions", n)
 	}
 }

@@ -42,6 +42,7 @@ var calls = map[string]struct {
 	"list-audit":       {"/api/audit?limit=1", "", "200"},
 	"show-transaction": {"/api/audit/transactions/COMMIT", "", "200"},
 	"list-findings":    {"/api/audit/findings?limit=1", "", "200"},
+	"count-logins":     {"/api/stats/logins?bucket=day", "", "200"},
 	"health":           {"/health", "", "200"},
 	"livez":            {"/livez", "", "200"},
 	"readyz":           {"/readyz", "", "200"},

@@ -68,7 +68,7 @@ func TestARecordThatCannotBeUnderstoodIsADeadLetterAndHoldsNothingUp(t *testing.
 			var kept, reason string
 			err := db.QueryRowContext(t.Context(), `
 				SELECT value, reason FROM projection_dead_letters
-				WHERE topic = ? AND kafka_partition = 0 AND kafka_offset = ?`, topic, offsets[topic+name]).Scan(&kept, &reason)
+				WHERE projection = 'audit' AND topic = ? AND kafka_partition = 0 AND kafka_offset = ?`, topic, offsets[topic+name]).Scan(&kept, &reason)
 			if err != nil {
 				t.Errorf("%s: %s: %v", topic, name, err)
 				continue

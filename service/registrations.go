@@ -36,6 +36,11 @@ func (c Config) projections(db *sql.DB, wake func()) []registered {
 				return findings.CatchUp(ctx, tidb.NewVerification(db, c.auditLog(db).Of(generation)), keyring)
 			},
 		},
+		registration[projection.LoginEvent]{
+			Topics:     []string{c.EventsTopic},
+			Projection: projection.Logins{Database: c.TiDBDatabase},
+			Store:      tidb.NewLoginsStore(db),
+		},
 	}
 }
 

@@ -50,6 +50,7 @@ var routes = map[string]struct {
 	"GET /api/audit":                         {admins, "/api/audit", "", http.StatusOK},
 	"GET /api/audit/findings":                {admins, "/api/audit/findings", "", http.StatusOK},
 	"GET /api/audit/transactions/{commitTs}": {admins, "/api/audit/transactions/1", "", http.StatusNotFound},
+	"GET /api/stats/logins":                  {admins, "/api/stats/logins", "", http.StatusOK},
 	"GET /health":                            {everyone, "/health", "", http.StatusOK},
 	"GET /livez":                             {everyone, "/livez", "", http.StatusOK},
 	"GET /readyz":                            {everyone, "/readyz", "", http.StatusOK},

@@ -28,7 +28,7 @@ import (
 // consumerConns is the size of the pool that the consumers share: each has a
 // flush at a time, and looks at its checkpoints; verification has a
 // transaction.
-const consumerConns = 6
+const consumerConns = 8
 
 // The bounds of a connection: a slow or silent client holds it no longer.
 const (
@@ -166,6 +166,7 @@ func (c Config) newHandler(
 		ShowTransaction: query.ShowTransaction{Log: audit},
 		ListAudit:       query.ListAudit{Log: audit, Gaps: gaps},
 		ListFindings:    query.ListFindings{Findings: audit},
+		CountLogins:     query.CountLogins{Counts: tidb.NewLoginStatistics(db), Gaps: gaps},
 		Health:          query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps},
 		Ready:           readyUntil(ctx, query.Cached(func(ctx context.Context) error { return tidb.Ready(ctx, db) })),
 		TrustedProxies:  c.TrustedProxies,

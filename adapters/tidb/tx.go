@@ -145,7 +145,23 @@ func isRejected(err error) bool {
 	return false
 }
 
+// errMetAnother says that another transaction has written the same row since
+// it was looked for.
+var errMetAnother = errors.New("another transaction has written the same row")
+
+// metAnother makes a transaction that cannot insert a row be tried again: it
+// has looked before whether the row is there.
+func metAnother(err error) error {
+	if errorCode(err) == codeDuplicateKey {
+		return fmt.Errorf("%w: %w", errMetAnother, err)
+	}
+	return err
+}
+
 func isConflict(err error) bool {
+	if errors.Is(err, errMetAnother) {
+		return true
+	}
 	switch errorCode(err) {
 	case codeDeadlock, codeCannotRetry, codeRetryable, codeSchemaChanged, codeWriteConflict:
 		return true

@@ -52,16 +52,14 @@ func (a Audit) Project(record Record, message canaljson.Message) ([]domain.Audit
 }
 
 func (a Audit) projectChange(record Record, change *canaljson.Change) ([]domain.AuditEntry, error) {
-	if change.CommitTs == 0 {
-		return nil, errNoCommitTs
+	if err := requireFed(change, a.Database); err != nil {
+		return nil, err
 	}
 	entry, err := newEntry(record, change)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case !strings.EqualFold(change.Database, a.Database):
-		return nil, fmt.Errorf("database %q is not the fed one, %q", change.Database, a.Database)
 	case change.Table == usersTable:
 		err = describeUser(&entry, change)
 	case change.Table == outboxTable && change.Operation != canaljson.Insert:
@@ -75,6 +73,18 @@ func (a Audit) projectChange(record Record, change *canaljson.Change) ([]domain.
 		return nil, err
 	}
 	return []domain.AuditEntry{entry}, nil
+}
+
+// requireFed refuses a change that the changefeed cannot have sent as it is
+// configured.
+func requireFed(change *canaljson.Change, database string) error {
+	switch {
+	case change.CommitTs == 0:
+		return errNoCommitTs
+	case !strings.EqualFold(change.Database, database):
+		return fmt.Errorf("database %q is not the fed one, %q", change.Database, database)
+	}
+	return nil
 }
 
 // newEntry fills what every entry has.

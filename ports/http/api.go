@@ -64,6 +64,7 @@ type Config struct {
 	ListAudit       auditLister
 	ShowTransaction transactionShower
 	ListFindings    findingsLister
+	CountLogins     loginCounter
 	Accounts
 	Health healthChecker
 	// Ready reports whether this process can do its own job.
@@ -124,6 +125,7 @@ func NewHandler(config Config) http.Handler {
 	registerAudit(api, config)
 	registerTransaction(api, config)
 	registerFindings(api, config)
+	registerStatistics(api, config)
 	registerHealth(api, config)
 	registerDocs(router, api, config.Log)
 	return router

@@ -1,0 +1,168 @@
+package tidb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"helfy/app/projection"
+)
+
+// NewLoginsStore returns the store of the projection of login statistics in
+// db.
+func NewLoginsStore(db *sql.DB) *ProjectionStore[projection.LoginEvent] {
+	return NewProjectionStore(db, loginsLayout, countLoginEvents)
+}
+
+var loginsLayout = Layout{
+	Name: projection.LoginsName,
+	Tables: []Table{
+		{
+			Name:    "projection_login_events",
+			Key:     []Column{{"commit_ts", true}, {"row_key", false}},
+			Content: []string{"measure", "count", "user_id", "lag_ms"},
+		},
+		{
+			Name: "projection_login_users",
+			Key:  []Column{{"period", false}, {"starts_at", true}, {"user_id", true}},
+		},
+		{
+			Name:    "projection_login_counts",
+			Key:     []Column{{"period", false}, {"starts_at", true}, {"measure", false}, {"cell", true}},
+			Content: []string{"count"},
+		},
+	},
+}
+
+// countLoginEvents counts each event once. One that was counted before with a
+// greater lag is given the lesser one, so that the result does not depend on
+// the order in which repeats come.
+func countLoginEvents(ctx context.Context, tx *sql.Tx, generation int, events []projection.LoginEvent) error {
+	changes := counters{}
+	fresh, err := freshLogins(ctx, tx, generation, distinct(events), changes)
+	if err != nil {
+		return err
+	}
+	for _, event := range fresh {
+		changes.add(event)
+	}
+	if err := insertLogins(ctx, tx, generation, fresh); err != nil {
+		return err
+	}
+	if err := insertLoginUsers(ctx, tx, generation, usersOf(fresh), changes); err != nil {
+		return err
+	}
+	return writeCounters(ctx, tx, generation, changes)
+}
+
+// freshLogins returns the events that were not counted before, and moves those
+// that were with a greater lag.
+func freshLogins(
+	ctx context.Context, tx *sql.Tx, generation int, events []projection.LoginEvent, changes counters,
+) (fresh []projection.LoginEvent, err error) {
+	for some := range slices.Chunk(events, maxTuples) {
+		stored, err := lockLogins(ctx, tx, generation, some)
+		if err != nil {
+			return nil, err
+		}
+		for _, event := range some {
+			lag, known := stored[loginKeyOf(event.CommitTs, event.RowKey)]
+			switch {
+			case !known:
+				fresh = append(fresh, event)
+			case event.Lag < lag:
+				changes.move(event, lag, event.Lag)
+				_, err := tx.ExecContext(ctx,
+					"UPDATE projection_login_events SET lag_ms = ? WHERE generation = ? AND commit_ts = ? AND row_key = ?",
+					event.Lag, generation, event.CommitTs, event.RowKey)
+				if err != nil {
+					return nil, fmt.Errorf("correct the lag of login event %s: %w", event.RowKey, err)
+				}
+			}
+		}
+	}
+	return fresh, nil
+}
+
+// lockLogins returns the lag of each of the events that is counted, and holds
+// them all.
+func lockLogins(ctx context.Context, tx *sql.Tx, generation int, events []projection.LoginEvent) (map[loginKey]int64, error) {
+	args := make([]any, 0, 3*len(events))
+	for _, event := range events {
+		args = append(args, generation, event.CommitTs, event.RowKey)
+	}
+	rows, err := tx.QueryContext(ctx, `
+		SELECT commit_ts, row_key, lag_ms FROM projection_login_events
+		WHERE (generation, commit_ts, row_key) IN (`+tuples(len(events), 3)+`) FOR UPDATE`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("look for login events: %w", err)
+	}
+	defer rows.Close()
+	stored := map[loginKey]int64{}
+	for rows.Next() {
+		var commitTs uint64
+		var rowKey string
+		var lag int64
+		if err := rows.Scan(&commitTs, &rowKey, &lag); err != nil {
+			return nil, fmt.Errorf("look for a login event: %w", err)
+		}
+		stored[loginKeyOf(commitTs, rowKey)] = lag
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("look for login events: %w", err)
+	}
+	return stored, nil
+}
+
+func insertLogins(ctx context.Context, tx *sql.Tx, generation int, fresh []projection.LoginEvent) error {
+	const columns = 7
+	for some := range slices.Chunk(fresh, maxTuples) {
+		args := make([]any, 0, columns*len(some))
+		for _, e := range some {
+			args = append(args, generation, e.CommitTs, e.RowKey, e.Measure, e.Count, nullNumber(e.UserID), e.Lag)
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO projection_login_events (generation, commit_ts, row_key, measure, count, user_id, lag_ms)
+			VALUES `+tuples(len(some), columns), args...)
+		if err != nil {
+			return fmt.Errorf("write login events: %w", metAnother(err))
+		}
+	}
+	return nil
+}
+
+func writeCounters(ctx context.Context, tx *sql.Tx, generation int, changes counters) error {
+	const columns = 6
+	lessened := false
+	for some := range slices.Chunk(changes.sorted(), maxTuples) {
+		args := make([]any, 0, columns*len(some))
+		for _, c := range some {
+			args = append(args, generation, c.period, c.start, c.measure, c.cell, changes[c])
+			lessened = lessened || changes[c] < 0
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO projection_login_counts (generation, period, starts_at, measure, cell, count)
+			VALUES `+tuples(len(some), columns)+`
+			ON DUPLICATE KEY UPDATE count = count + VALUES(count)`, args...)
+		if err != nil {
+			return fmt.Errorf("count logins: %w", err)
+		}
+	}
+	if !lessened {
+		return nil
+	}
+	for c, change := range changes { // a cell that no event is in has no row
+		if change >= 0 {
+			continue
+		}
+		_, err := tx.ExecContext(ctx, `
+			DELETE FROM projection_login_counts
+			WHERE generation = ? AND period = ? AND starts_at = ? AND measure = ? AND cell = ? AND count = 0`,
+			generation, c.period, c.start, c.measure, c.cell)
+		if err != nil {
+			return fmt.Errorf("count logins: %w", err)
+		}
+	}
+	return nil
+}
