@@ -109,7 +109,10 @@ func (c Config) newNotifier(
 		Projection:   projection.Notables{},
 		Store:        n.store,
 		Completeness: projection.Completeness{Topics: topics, Store: n.store.Generations(), Kafka: observer},
-		OnFresh: func(_ context.Context, _ *slog.Logger, outcome projection.Outcome[projection.Notable]) {
+		OnFresh: func(ctx context.Context, log *slog.Logger, outcome projection.Outcome[projection.Notable]) {
+			if outcome.DeadLetter != "" {
+				log.ErrorContext(ctx, "dead letter", "record", outcome.Record.String(), "reason", outcome.DeadLetter)
+			}
 			if len(outcome.Rows) > 0 {
 				n.wake()
 			}

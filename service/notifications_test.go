@@ -18,6 +18,7 @@ import (
 
 	"helfy/app/projection"
 	"helfy/domain"
+	"helfy/internal/mailserver"
 	"helfy/internal/stack"
 	"helfy/service"
 )
@@ -334,6 +335,34 @@ func lock(t *testing.T, config service.Config) (moved func(state string, tries i
 			}
 			return err
 		})
+	}
+}
+
+func TestALockIsToldOfByMailToo(t *testing.T) {
+	config := stack.New(t)
+	receiver := receive(t, &config)
+	server := mailserver.Serve(t, mailserver.None)
+	config.SMTPAddress, config.SMTPTLS = server.Address, "none"
+	config.MailFrom, config.MailTo = "helfy@example.com", []string{"ops@example.com", "boss@example.com"}
+	config.MaxFailures = 1
+	stack.AddUser(t, config, "bob", domain.RoleUser)
+	client, _ := stack.Run(t, config)
+	begun(t, config)
+	if _, err := client.Login(t.Context(), "bob", "wrong"); statusOf(t, err) != http.StatusUnauthorized {
+		t.Fatal(err)
+	}
+	stack.Eventually(t, wait, func() error {
+		if got := server.Got(); len(got.Mails) == 0 {
+			return fmt.Errorf("no mail came")
+		}
+		return nil
+	})
+	got := server.Got()
+	if len(got.Mails) != 1 || !slices.Equal(got.To, config.MailTo) || !strings.Contains(got.Mails[0], "Subject: Helfy: bob is locked") {
+		t.Errorf("got %q for %v", got.Mails, got.To)
+	}
+	if got := receiver.eventually(1)[0]; strings.Contains(server.Got().Mails[0], got.id) {
+		t.Error("both channels use one id")
 	}
 }
 

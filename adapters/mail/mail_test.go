@@ -2,137 +2,31 @@ package mail_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"log"
 	"mime"
 	"net"
-	"net/http/httptest"
 	netmail "net/mail"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
 
 	"helfy/adapters/mail"
 	"helfy/app/notification"
 	"helfy/domain"
+	"helfy/internal/mailserver"
 )
 
-const password = "planted mail password"
-
-// server is an SMTP server that keeps what it is sent.
-type server struct {
-	address string
-	roots   *tls.Config
-	mu      sync.Mutex
-	mails   []string
-	to      []string
-	refuse  *smtp.SMTPError // of each mail, if it is not nil
-	login   string
+// protections are those of a server by what the carrier expects.
+var protections = map[mail.Security]mailserver.Protection{
+	mail.StartTLS: mailserver.StartTLS, mail.TLS: mailserver.TLS, mail.None: mailserver.None,
 }
 
-type session struct{ server *server }
-
-// serve starts a server of a kind: starttls, tls or none.
-func serve(t *testing.T, security mail.Security) *server {
-	t.Helper()
-	s := &server{}
-	backend := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{s}, nil }))
-	backend.Domain, backend.ErrorLog = "localhost", log.New(io.Discard, "", 0)
-	// A certificate for 127.0.0.1 and its root.
-	certified := httptest.NewUnstartedServer(nil)
-	certified.StartTLS()
-	pool := x509.NewCertPool()
-	pool.AddCert(certified.Certificate())
-	s.roots = &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
-	config := &tls.Config{Certificates: certified.TLS.Certificates, MinVersion: tls.VersionTLS12}
-	certified.Close()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = listener.Addr().String()
-	switch security {
-	case mail.StartTLS:
-		backend.TLSConfig = config
-	case mail.TLS:
-		listener = tls.NewListener(listener, config)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- backend.Serve(listener) }()
-	t.Cleanup(func() {
-		if err := backend.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-// got returns the mails, who they are for, and who has signed in.
-func (s *server) got() (mails, to []string, login string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mails, s.to, s.login
-}
-
-// refuseAll answers each mail with a code.
-func (s *server) refuseAll(code int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refuse = &smtp.SMTPError{Code: code, Message: "no"}
-}
-
-func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
-
-func (s *session) Auth(string) (sasl.Server, error) {
-	return sasl.NewPlainServer(func(_, username, given string) error {
-		if username != "helfy" || given != password {
-			return smtp.ErrAuthFailed
-		}
-		s.server.mu.Lock()
-		defer s.server.mu.Unlock()
-		s.server.login = username
-		return nil
-	}), nil
-}
-
-func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
-
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	s.server.to = append(s.server.to, to)
-	return nil
-}
-
-func (s *session) Data(r io.Reader) error {
-	text, err := io.ReadAll(r)
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	if s.server.refuse != nil {
-		return s.server.refuse
-	}
-	s.server.mails = append(s.server.mails, string(text))
-	return err
-}
-
-func (s *session) Reset()        {}
-func (s *session) Logout() error { return nil }
-
-func carrier(t *testing.T, s *server, security mail.Security, change func(*mail.Config)) mail.Carrier {
+func carrier(t *testing.T, s *mailserver.Server, security mail.Security, change func(*mail.Config)) mail.Carrier {
 	t.Helper()
 	config := mail.Config{
-		Address: s.address, Security: security, Roots: s.roots, From: "Helfy <helfy@example.com>",
+		Address: s.Address, Security: security, Roots: s.Roots, From: "Helfy <helfy@example.com>",
 		To: []string{"ops@example.com", "Eve <eve@example.com>"}, Timeout: 5 * time.Second,
 	}
 	if change != nil {
@@ -158,10 +52,10 @@ func finding(t *testing.T, username string) notification.Notification {
 func TestANotificationArrivesAsMail(t *testing.T) {
 	for _, security := range []mail.Security{mail.StartTLS, mail.TLS, mail.None} {
 		t.Run(string(security), func(t *testing.T) {
-			server := serve(t, security)
+			server := mailserver.Serve(t, protections[security])
 			sender := carrier(t, server, security, func(config *mail.Config) {
 				if security != mail.None {
-					config.Username, config.Password = "helfy", domain.NewSecret(password)
+					config.Username, config.Password = mailserver.Username, domain.NewSecret(mailserver.Password)
 				}
 			})
 			n := finding(t, "zoë\r\nBcc: eve@example.com")
@@ -170,14 +64,14 @@ func TestANotificationArrivesAsMail(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			mails, to, login := server.got()
-			if len(mails) != 2 || !slices.Equal(to[:2], []string{"ops@example.com", "eve@example.com"}) {
-				t.Fatalf("%d mails for %v", len(mails), to)
+			got := server.Got()
+			if len(got.Mails) != 2 || !slices.Equal(got.To[:2], []string{"ops@example.com", "eve@example.com"}) {
+				t.Fatalf("%d mails for %v", len(got.Mails), got.To)
 			}
-			if (login == "helfy") != (security != mail.None) {
-				t.Errorf("signed in as %q", login)
+			if (got.Login == mailserver.Username) != (security != mail.None) {
+				t.Errorf("signed in as %q", got.Login)
 			}
-			for _, text := range mails {
+			for _, text := range got.Mails {
 				requireMail(t, text, n)
 			}
 		})
@@ -205,10 +99,10 @@ func requireMail(t *testing.T, text string, n notification.Notification) {
 }
 
 func TestARefusalIsToldFromTrouble(t *testing.T) {
-	server := serve(t, mail.None)
+	server := mailserver.Serve(t, mailserver.None)
 	sender := carrier(t, server, mail.None, nil)
 	for code, refused := range map[int]bool{550: true, 554: true, 451: false, 421: false} {
-		server.refuseAll(code)
+		server.Refuse(code)
 		var failure *notification.Failure
 		if err := sender.Deliver(t.Context(), finding(t, "a")); !errors.As(err, &failure) || failure.Refused != refused {
 			t.Errorf("%d: got %v", code, err)
@@ -224,13 +118,13 @@ func TestNoMailGoesWhereItShouldNot(t *testing.T) {
 		"the server has no STARTTLS": {mail.None, mail.StartTLS, nil},
 		"nobody knows who it is":     {mail.TLS, mail.TLS, func(config *mail.Config) { config.Roots = nil }},
 		"the password is wrong": {mail.TLS, mail.TLS, func(config *mail.Config) {
-			config.Username, config.Password = "helfy", domain.NewSecret("wrong mail password")
+			config.Username, config.Password = mailserver.Username, domain.NewSecret("wrong mail password")
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := serve(t, test.server)
+			server := mailserver.Serve(t, protections[test.server])
 			err := carrier(t, server, test.client, test.change).Deliver(t.Context(), finding(t, "a"))
-			mails, _, _ := server.got()
+			mails := server.Got().Mails
 			if err == nil || len(mails) != 0 || strings.Contains(err.Error(), "mail password") {
 				t.Errorf("got %v, %d mails", err, len(mails))
 			}
@@ -248,7 +142,7 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	sender := carrier(t, &server{address: listener.Addr().String()}, mail.None, func(config *mail.Config) { config.Timeout = 50 * time.Millisecond })
+	sender := carrier(t, &mailserver.Server{Address: listener.Addr().String()}, mail.None, func(config *mail.Config) { config.Timeout = 50 * time.Millisecond })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := sender.Deliver(ctx, finding(t, "a")); err == nil || ctx.Err() != nil {

@@ -13,8 +13,12 @@ import (
 
 var _ notification.Findings = NotificationStore{}
 
-// findingsPage is how many findings are told of in one transaction.
-const findingsPage = 200
+const (
+	// findingsPage is how many findings are told of in one transaction.
+	findingsPage = 200
+	// maxWaiting is how many notifications may wait when findings are added.
+	maxWaiting = 1000
+)
 
 // Enqueue implements notification.Findings.
 func (s NotificationStore) Enqueue(ctx context.Context, seen notification.Verified) (notification.Verified, int, error) {
@@ -32,6 +36,11 @@ func (s NotificationStore) Enqueue(ctx context.Context, seen notification.Verifi
 	}
 	told := 0
 	for {
+		// Findings can wait where they are; whoever is told of thousands at
+		// once is told nothing.
+		if full, err := s.isFull(ctx); err != nil || full {
+			return seen, told, err
+		}
 		count, err := s.enqueueFindings(ctx, now.Generation, after)
 		told += count
 		if err != nil {
@@ -41,6 +50,16 @@ func (s NotificationStore) Enqueue(ctx context.Context, seen notification.Verifi
 			return now, told, nil
 		}
 	}
+}
+
+// isFull reports whether so many notifications wait that findings must.
+func (s NotificationStore) isFull(ctx context.Context) (full bool, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT COUNT(*) >= ? FROM (SELECT 1 FROM notifications WHERE state = ? LIMIT ?) AS waiting",
+		maxWaiting, notification.Pending, maxWaiting).Scan(&full)
+	if err != nil {
+		return false, fmt.Errorf("count waiting notifications: %w", err)
+	}
+	return full, nil
 }
 
 // liveFindings returns how far the findings of the live generation are known,
