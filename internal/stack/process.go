@@ -182,14 +182,20 @@ func Environ(config service.Config) []string {
 	return environ
 }
 
+// Command returns bin/helfy with a configuration, to be run until ctx ends.
+func Command(ctx context.Context, config service.Config, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, binary("helfy"), args...)
+	command.Env = append(os.Environ(), Environ(config)...)
+	return command
+}
+
 // RunCommand runs bin/helfy with a configuration to its end and returns its
 // exit code and what it printed.
 func RunCommand(t testing.TB, config service.Config, stdin string, args ...string) (code int, printed string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, binary("helfy"), args...)
-	command.Env = append(os.Environ(), Environ(config)...)
+	command := Command(ctx, config, args...)
 	command.Stdin = strings.NewReader(stdin)
 	out, err := command.CombinedOutput()
 	var ended *exec.ExitError

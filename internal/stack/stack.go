@@ -28,10 +28,17 @@ const setupTimeout = time.Minute
 // gone when the test ends.
 func New(t testing.TB) service.Config {
 	t.Helper()
+	return NewWith(t, func(*service.Config) {})
+}
+
+// NewWith is New with a change of the configuration before anything is made.
+func NewWith(t testing.TB, change func(*service.Config)) service.Config {
+	t.Helper()
 	if os.Getenv("DEVSTACK_CTL") == "" {
 		t.Fatal("this test needs TiDB and Kafka: run it by go tool task test")
 	}
 	config := newConfig(t)
+	change(&config)
 	setUp(t, config)
 	return config
 }
