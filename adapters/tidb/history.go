@@ -20,6 +20,10 @@ func (a AuditLog) InOrder(
 ) error {
 	where := []string{"a.commit_ts <= ?", "(a.commit_ts, a.table_name, a.row_key) > (?, ?, ?)"}
 	var chosen []any
+	index := "PRIMARY"
+	if len(users) == 1 {
+		index = "audit_user_id"
+	}
 	if len(users) > 0 {
 		where = append(where, "a.user_id IN "+tuples(1, len(users)))
 		for _, user := range users {
@@ -34,7 +38,7 @@ func (a AuditLog) InOrder(
 	)
 	for {
 		args := append([]any{through, last.CommitTs, last.Table, last.RowKey}, chosen...)
-		page, err := a.sorted(ctx, where, args, "ASC", historyPage)
+		page, err := a.sorted(ctx, index, where, args, "ASC", historyPage)
 		if err != nil {
 			return err
 		}
