@@ -104,7 +104,18 @@ func partitionsOf(r *run, config service.Config) (all []projection.Partition) {
 
 // newGeneration returns the store of a generation in a database of its own.
 func newGeneration(r *run) *tidb.BuildStore[domain.AuditEntry] {
-	store := tidb.NewAuditStore(stack.DB(r, newConfig(r)))
+	config := newConfig(r)
+	db, err := tidb.Open(tidb.Config{
+		Host: config.TiDBHost, Port: config.TiDBPort, User: config.TiDBUser, Password: config.TiDBPassword,
+		Database: config.TiDBDatabase, MaxConns: 2 * config.KafkaPartitions, Timeout: 30 * time.Second,
+	})
+	r.must(err)
+	r.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			r.Error(err)
+		}
+	})
+	store := tidb.NewAuditStore(db)
 	begun, _, err := store.Generations().Begin(r.Context())
 	r.must(err)
 	return store.Generation(begun.Number)

@@ -11,9 +11,14 @@ import (
 	"helfy/app/projection"
 )
 
-// rebuildConns is the size of the pool of a rebuild: it writes all partitions
-// side by side.
-const rebuildConns = 16
+const (
+	// rebuildConns is the size of the pool of a rebuild: it writes all
+	// partitions side by side.
+	rebuildConns = 16
+	// rebuildTimeout bounds one answer of the database, which may be busy with
+	// the rebuild itself.
+	rebuildTimeout = 30 * time.Second
+)
 
 // The patience of a rebuild with TiDB and Kafka.
 const (
@@ -146,7 +151,7 @@ func (c Config) Prune(ctx context.Context, name string) (removed []int, err erro
 // does.
 func (c Config) withProjection(ctx context.Context, name string, work func(context.Context, registered) error) (err error) {
 	pool := c.tidb()
-	pool.MaxConns = rebuildConns
+	pool.MaxConns, pool.Timeout = rebuildConns, rebuildTimeout
 	db, err := tidb.Open(pool)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ var _ projection.Topics = Brokers{}
 
 const (
 	// fetchBytes bounds an answer of a broker, and so what waits to be taken.
-	fetchBytes = 4 << 20
+	fetchBytes = 1 << 20
 	// readSilence is how long a broker may say nothing of records that it has.
 	readSilence = 30 * time.Second
 )

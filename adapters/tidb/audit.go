@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -197,8 +198,22 @@ func (a AuditLog) completeThrough(ctx context.Context, from querier) (uint64, er
 // result is the same in whichever order the halves come, except for the
 // coordinates, which stay those of the first.
 func insertAuditEntries(ctx context.Context, tx *sql.Tx, generation int, entries []domain.AuditEntry) error {
-	const columns = 18
 	now := time.Now().UTC()
+	for some := range slices.Chunk(entries, maxInsert) {
+		if err := insertSomeEntries(ctx, tx, generation, some, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxInsert is how many entries one statement inserts: enough that more of them
+// make it no faster, and few enough that its text and its answer's time stay
+// small.
+const maxInsert = 256
+
+func insertSomeEntries(ctx context.Context, tx *sql.Tx, generation int, entries []domain.AuditEntry, now time.Time) error {
+	const columns = 18
 	args := make([]any, 0, columns*len(entries))
 	for _, e := range entries {
 		args = append(args, generation, e.CommitTs, e.Table, e.RowKey, e.Source, nullText(string(e.EventType)),

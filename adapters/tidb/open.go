@@ -2,6 +2,7 @@
 package tidb
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"database/sql"
@@ -26,13 +27,16 @@ type Config struct {
 	// MaxConns bounds the open connections; a request beyond waits for one
 	// until its context ends.
 	MaxConns int
+	// Timeout bounds one answer of the server, COMMIT's included, which no
+	// context reaches; 0 means 5 s.
+	Timeout time.Duration
 }
 
 const (
 	dialTimeout = 3 * time.Second
-	// ioTimeout bounds one answer of the server, COMMIT's included, which no
-	// context reaches. It leaves time to ask again before a request's own
-	// time is over.
+	// ioTimeout bounds one answer of the server if the Config does not say
+	// otherwise. It leaves time to ask again before a request's own time is
+	// over.
 	ioTimeout = 5 * time.Second
 	// lockWaitSeconds is less, so that the server says what it waits for.
 	lockWaitSeconds = 3
@@ -47,7 +51,9 @@ const idleTxVariable = "tidb_idle_transaction_timeout"
 
 // Open returns a pool of connections to the configured database. It does not
 // connect yet.
-func Open(cfg Config) (*sql.DB, error) { return open(cfg, cfg.Database, ioTimeout) }
+func Open(cfg Config) (*sql.DB, error) {
+	return open(cfg, cfg.Database, cmp.Or(cfg.Timeout, ioTimeout))
+}
 
 func open(cfg Config, database string, timeout time.Duration) (*sql.DB, error) {
 	driver := mysql.NewConfig()
