@@ -54,12 +54,29 @@ func awaitDeadLetter(t *testing.T, config service.Config, at projection.Place, s
 }
 
 // poisoned writes a record that nobody understands into the events' topic and
-// waits until it is a dead letter.
-func poisoned(t *testing.T, config service.Config, value string) projection.Place {
+// waits until it is a dead letter of the projections.
+func poisoned(t *testing.T, config service.Config, value string, projections ...string) projection.Place {
 	t.Helper()
 	at := projection.Place{Topic: config.EventsTopic, Offset: stack.Produce(t, config, config.EventsTopic, 0, value)}
-	awaitDeadLetter(t, config, at, projection.DeadLetterOpen)
+	awaitState(t, config, at, projection.DeadLetterOpen, append([]string{projection.AuditName, projection.LoginsName}, projections...))
 	return at
+}
+
+// awaitState waits until a record is a dead letter of some projections, and of
+// no others, in a state.
+func awaitState(t *testing.T, config service.Config, at projection.Place, state projection.DeadLetterState, projections []string) {
+	t.Helper()
+	stack.Eventually(t, wait, func() error {
+		var names []string
+		err := config.DeadLetters(t.Context(), projection.DeadLetterFilter{State: state, Place: &at}, 0, func(letter projection.DeadLetter) error {
+			names = append(names, letter.Projection)
+			return nil
+		})
+		if err == nil && !slices.Equal(names, projections) {
+			err = fmt.Errorf("%s is %s in %v, want %v", at, state, names, projections)
+		}
+		return err
+	})
 }
 
 // misunderstood makes the first login a dead letter, as an older version of
@@ -153,12 +170,12 @@ func TestDeadLettersAreListedAndShownWithoutTouchingTheTerminal(t *testing.T) {
 	waive(t, config, binary)
 
 	code, stdout, stderr := helfy(t, config, "deadletters")
-	if code != 0 || strings.Contains(stdout, "\x1b") || !strings.Contains(stdout, "1 open, 1 waived\n") ||
+	if code != 0 || strings.Contains(stdout, "\x1b") || !strings.Contains(stdout, "2 open, 2 waived\n") ||
 		!strings.Contains(stdout, "audit       "+text.String()) {
 		t.Errorf("exit code %d, %q%s", code, stdout, stderr)
 	}
 	for state, want := range map[string]projection.Place{"open": text, "waived": binary} {
-		code, stdout, stderr := helfy(t, config, "deadletters", "list", "--state", state, "--json")
+		code, stdout, stderr := helfy(t, config, "deadletters", "list", "--state", state, "--json", "--projection", "audit")
 		var line struct {
 			Topic, State, Reason, Digest string
 			Partition                    int32
@@ -215,7 +232,7 @@ func TestADeadLetterThatIsStillNotUnderstoodStaysWithItsNewReason(t *testing.T) 
 	at := poisoned(t, config, "poison")
 	exec(t, config, "UPDATE projection_dead_letters SET reason = 'an older version says so'")
 	code, stdout, stderr := helfy(t, config, "deadletters", "retry", at.String())
-	if code != 1 || !strings.Contains(stdout, at.String()+"  still open: ") || !strings.Contains(stderr, "1 dead letters are still not understood") {
+	if code != 1 || !strings.Contains(stdout, at.String()+"  still open: ") || !strings.Contains(stderr, "2 dead letters are still not understood") {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	letter := awaitDeadLetter(t, config, at, projection.DeadLetterOpen)
@@ -223,7 +240,7 @@ func TestADeadLetterThatIsStillNotUnderstoodStaysWithItsNewReason(t *testing.T) 
 		t.Errorf("it is %+v", letter)
 	}
 	waive(t, config, at)
-	if code, stdout, stderr := helfy(t, config, "deadletters", "retry", "--all"); code != 0 || !strings.Contains(stdout, "1 still waived") {
+	if code, stdout, stderr := helfy(t, config, "deadletters", "retry", "--all"); code != 0 || !strings.Contains(stdout, "2 still waived") {
 		t.Errorf("a waived one: exit code %d, %s%s", code, stdout, stderr)
 	}
 }
@@ -382,32 +399,13 @@ func TestAMessageIsWaivedForEveryProjectionThatHasItAsADeadLetter(t *testing.T) 
 	receive(t, &config)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	stack.Run(t, config)
-	at := poisoned(t, config, "poison")
-	states := func(state projection.DeadLetterState) (names []string) {
-		err := config.DeadLetters(t.Context(), projection.DeadLetterFilter{State: state, Place: &at}, 0, func(letter projection.DeadLetter) error {
-			names = append(names, letter.Projection)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return names
-	}
-	both := []string{projection.AuditName, projection.NotificationsName}
-	eventually := func(state projection.DeadLetterState) {
-		stack.Eventually(t, wait, func() error {
-			if names := states(state); !slices.Equal(names, both) {
-				return fmt.Errorf("%s are %v, want %v", state, names, both)
-			}
-			return nil
-		})
-	}
-	eventually(projection.DeadLetterOpen)
+	all := []string{projection.AuditName, projection.LoginsName, projection.NotificationsName}
+	at := poisoned(t, config, "poison", projection.NotificationsName)
 	waiver, err := config.WaiveDeadLetter(t.Context(), "", at, "a test wrote it", "Alice")
-	if err != nil || !slices.Equal(waiver.Projections, both) {
+	if err != nil || !slices.Equal(waiver.Projections, all) {
 		t.Fatalf("waived for %v, %v", waiver.Projections, err)
 	}
-	eventually(projection.DeadLetterWaived)
+	awaitState(t, config, at, projection.DeadLetterWaived, all)
 }
 
 func TestAWaivedDeadLetterThatIsUnderstoodIsNone(t *testing.T) {
@@ -424,6 +422,33 @@ func TestAWaivedDeadLetterThatIsUnderstoodIsNone(t *testing.T) {
 	requireCount(t, config, 1, 0, 0)
 	if rebuilt, err := rebuild(t, config, projection.RebuildOptions{}); err != nil || !rebuilt.Equal {
 		t.Errorf("%+v, %v", rebuilt, err)
+	}
+}
+
+func TestAVerificationIsCleanButForOpenDeadLetters(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, _ := stack.Run(t, config)
+	at := poisoned(t, config, "poison")
+	eventuallyComplete(t, client, login(t, client, "admin"))
+	if report := verify(t, config); report.Clean || len(report.Faults) != 1 {
+		t.Errorf("while it is open: %+v", report)
+	}
+	waive(t, config, at)
+	eventuallyComplete(t, client, login(t, client, "admin"))
+	for _, from := range []string{"kafka", "table", export(t, config)} {
+		report := requireClean(t, config, "--from", from)
+		if len(report.Faults) != 0 || len(report.Waived) != 1 || report.Waived[0].Offset != at.Offset || report.Waived[0].By != "Alice" {
+			t.Errorf("from %s: %+v", from, report)
+		}
+	}
+	code, stdout, _ := helfy(t, config, "audit", "verify")
+	if code != 0 || !strings.Contains(stdout, fmt.Sprintf("waived: %s[0]@%d: ", at.Topic, at.Offset)) || !strings.Contains(stdout, "(by Alice: a test wrote it)\n") {
+		t.Errorf("exit code %d, %s", code, stdout)
+	}
+	config.KeyFile = ""
+	if report := verify(t, config); report.Clean || len(report.Waived) != 0 || report.MACsChecked {
+		t.Errorf("without the key, by which a waiver is known to be genuine: %+v", report)
 	}
 }
 

@@ -36,6 +36,11 @@ type verified struct {
 		Partition     int32
 		Offset        int64
 	}
+	Waived []struct {
+		Topic, By string
+		Partition int32
+		Offset    int64
+	}
 	MACsChecked bool
 }
 

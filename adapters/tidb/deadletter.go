@@ -2,9 +2,7 @@ package tidb
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -22,7 +20,6 @@ func writeDeadLetters[R any](ctx context.Context, tx *sql.Tx, name string, gener
 			continue
 		}
 		value, reason := item.Record.Value, item.DeadLetter
-		digest := sha256.Sum256(value)
 		if len(value) > maxDeadValue {
 			reason = fmt.Sprintf("%s (%d bytes, of which the first %d are kept)", reason, len(value), maxDeadValue)
 			value = value[:maxDeadValue]
@@ -35,7 +32,7 @@ func writeDeadLetters[R any](ctx context.Context, tx *sql.Tx, name string, gener
 			       (projection, generation, topic, kafka_partition, kafka_offset, value, size, digest, reason, kafka_at, seen_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			name, generation, item.Record.Topic, item.Record.Partition, item.Record.Offset, value, len(item.Record.Value),
-			hex.EncodeToString(digest[:]), reason, nullTime(item.Record.At), time.Now().UTC())
+			item.Record.Digest(), reason, nullTime(item.Record.At), time.Now().UTC())
 		if err != nil {
 			return fmt.Errorf("write dead letter %s: %w", item.Record, err)
 		}

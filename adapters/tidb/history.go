@@ -90,7 +90,7 @@ func (a AuditLog) UsersCalled(ctx context.Context, name string) ([]domain.UserID
 func (a AuditLog) DeadLetters(ctx context.Context, limit int) ([]verification.Fault, error) {
 	number, of := a.number()
 	rows, err := a.db.QueryContext(ctx, `
-		SELECT topic, kafka_partition, kafka_offset, reason FROM projection_dead_letters
+		SELECT topic, kafka_partition, kafka_offset, reason, digest FROM projection_dead_letters
 		WHERE projection = ? AND generation = `+number+` ORDER BY topic, kafka_partition, kafka_offset LIMIT ?`,
 		projection.AuditName, of, limit)
 	if err != nil {
@@ -100,7 +100,7 @@ func (a AuditLog) DeadLetters(ctx context.Context, limit int) ([]verification.Fa
 	var faults []verification.Fault
 	for rows.Next() {
 		var f verification.Fault
-		if err := rows.Scan(&f.Topic, &f.Partition, &f.Offset, &f.Reason); err != nil {
+		if err := rows.Scan(&f.Topic, &f.Partition, &f.Offset, &f.Reason, &f.Digest); err != nil {
 			return nil, fmt.Errorf("read dead letter: %w", err)
 		}
 		faults = append(faults, f)

@@ -2,9 +2,7 @@ package tidb
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -66,7 +64,7 @@ func (s *ProjectionStore[R]) Record(ctx context.Context, at projection.Place) (p
 	if err != nil {
 		return record, fmt.Errorf("read dead letter: %w", err)
 	}
-	if kept := sha256.Sum256(record.Value); hex.EncodeToString(kept[:]) != digest {
+	if record.Digest() != digest {
 		return record, fmt.Errorf("%w (%d bytes of %d are kept)", projection.ErrNotWhole, len(record.Value), size)
 	}
 	record.At = inKafka.Time

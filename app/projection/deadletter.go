@@ -1,8 +1,6 @@
 package projection
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -87,8 +85,7 @@ func (d DeadLetter) Altered() bool {
 	if int64(len(d.Value)) < d.Size {
 		return false // only the beginning is at hand
 	}
-	digest := sha256.Sum256(d.Value)
-	return hex.EncodeToString(digest[:]) != d.Digest
+	return Record{Value: d.Value}.Digest() != d.Digest
 }
 
 // State returns the dead letter's state.

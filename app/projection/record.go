@@ -5,6 +5,8 @@ package projection
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -22,6 +24,12 @@ type Record struct {
 	Value     []byte
 	// At is the record's timestamp: when it was sent.
 	At time.Time
+}
+
+// Digest returns the SHA-256 of the record's value in lower-case hex.
+func (r Record) Digest() string {
+	digest := sha256.Sum256(r.Value)
+	return hex.EncodeToString(digest[:])
 }
 
 // String names the record by its coordinates.

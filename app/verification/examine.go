@@ -81,5 +81,7 @@ func (e Examination) report(source Source, judge *Judge, walked Walked, partitio
 	report := Report{Source: source, Database: e.Database, WithKey: e.Keyring != nil, Walked: walked, Trail: judge.Trail()}
 	report.Trail.Database, report.Trail.Topics = e.Database, sealedTopics(partitions)
 	report.Findings, report.Dropped = judge.Findings()
+	report.Waived, report.Faults = waivedOf(walked.Faults, judge.Waivers(), partitions)
+	report.FaultCount -= int64(len(report.Waived))
 	return report, nil
 }

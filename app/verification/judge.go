@@ -100,6 +100,9 @@ func (j *Judge) state(watermark uint64) domain.Seal {
 // Trail returns what the trail is at its end.
 func (j *Judge) Trail() domain.Seal { return j.state(j.through) }
 
+// Waivers returns the genuine waivers of dead letters that the trail has.
+func (j *Judge) Waivers() []domain.Waived { return j.verifier.Waivers() }
+
 // KnowsUser reports whether a user ever had the name given to Only.
 func (j *Judge) KnowsUser() bool { return len(j.ids) > 0 }
 

@@ -14,6 +14,8 @@ type Report struct {
 	// WithKey says that MACs were checked.
 	WithKey bool
 	Walked
+	// Waived are faults that somebody answers for; Faults has the others.
+	Waived []WaivedFault
 	// Trail is what the trail is at Through; with a user only what is theirs.
 	Trail    domain.Seal
 	Findings []domain.Finding
@@ -35,7 +37,7 @@ const (
 )
 
 // Clean reports whether nothing is wrong and nothing was left unjudged up to
-// Through.
+// Through, but for what is waived.
 func (r Report) Clean() bool { return len(r.Findings) == 0 && r.Dropped == 0 && r.FaultCount == 0 }
 
 // sealedTopics puts the partitions of topics into a seal's form.

@@ -35,6 +35,9 @@ type Fault struct {
 	Partition int32
 	Offset    int64
 	Reason    string
+	// Digest is the SHA-256 of a record that cannot be understood, in
+	// lower-case hex; empty for other faults.
+	Digest string
 }
 
 // String names the fault by its coordinates.

@@ -109,7 +109,7 @@ func (r *run) all(ctx context.Context) (err error) {
 	for _, p := range r.walk.Topics.Partitions() {
 		r.states = append(r.states, state{Partition: p, next: p.Earliest})
 		if p.Earliest > 0 {
-			r.fault(p, 0, fmt.Sprintf("offsets 0 to %d are gone by retention", p.Earliest-1))
+			r.fault(p, 0, fmt.Sprintf("offsets 0 to %d are gone by retention", p.Earliest-1), "")
 		}
 	}
 	for {
@@ -168,7 +168,7 @@ func (r *run) step(reader Reader, i int) error {
 	}
 	_, item := projection.Project(r.walk.Projection, record)
 	if item.DeadLetter != "" {
-		r.fault(s.Partition, record.Offset, item.DeadLetter)
+		r.fault(s.Partition, record.Offset, item.DeadLetter, record.Digest())
 		return nil
 	}
 	for _, entry := range item.Rows {
@@ -186,16 +186,16 @@ func (r *run) step(reader Reader, i int) error {
 func (r *run) missing(s *state, found int64) {
 	switch {
 	case found == s.next+1:
-		r.fault(s.Partition, s.next, "the record is missing")
+		r.fault(s.Partition, s.next, "the record is missing", "")
 	case found > s.next:
-		r.fault(s.Partition, s.next, fmt.Sprintf("offsets %d to %d are missing", s.next, found-1))
+		r.fault(s.Partition, s.next, fmt.Sprintf("offsets %d to %d are missing", s.next, found-1), "")
 	}
 }
 
-func (r *run) fault(p projection.Partition, offset int64, reason string) {
+func (r *run) fault(p projection.Partition, offset int64, reason, digest string) {
 	r.walked.FaultCount++
 	if len(r.walked.Faults) < maxFaults {
-		r.walked.Faults = append(r.walked.Faults, Fault{p.Topic, p.Partition, offset, reason})
+		r.walked.Faults = append(r.walked.Faults, Fault{p.Topic, p.Partition, offset, reason, digest})
 	}
 }
 
@@ -209,7 +209,7 @@ func (r *run) add(p projection.Partition, entry domain.AuditEntry) error {
 	case errors.Is(err, errRepeat):
 		r.walked.Repeats++
 	case errors.Is(err, errDiffers):
-		r.fault(p, entry.Offset, err.Error())
+		r.fault(p, entry.Offset, err.Error(), "")
 	case errors.Is(err, errLate):
 		if len(r.late) <= maxLate {
 			r.late = append(r.late, entry)

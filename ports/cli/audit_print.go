@@ -24,6 +24,9 @@ func (r report) print(s session) error {
 	if more := r.FaultCount - int64(len(r.Faults)); more > 0 {
 		fmt.Fprintf(&text, "... and %d records more that could not be judged\n", more)
 	}
+	for _, w := range r.Waived {
+		fmt.Fprintf(&text, "waived: %s[%d]@%d: %s (by %s: %s)\n", w.Topic, w.Partition, w.Offset, printable(w.Reason), printable(w.By), printable(w.Waiver))
+	}
 	fmt.Fprintf(&text, "read              %d records from %s, %d entries", r.Records, r.Source, r.Entries)
 	if r.Repeats > 0 {
 		fmt.Fprintf(&text, ", %d repeats", r.Repeats)
@@ -34,6 +37,9 @@ func (r report) print(s session) error {
 	}
 	fmt.Fprintf(&text, "\nheads             %d chains\ndigest            %s\n", len(r.Heads), r.Digest)
 	fmt.Fprintf(&text, "findings          %d\nnot judged        %d records\n", int64(len(r.Findings))+r.MoreFindings, r.FaultCount)
+	if len(r.Waived) > 0 {
+		fmt.Fprintf(&text, "waived            %d records\n", len(r.Waived))
+	}
 	for _, gap := range r.Gaps {
 		from := "the beginning"
 		if gap.From != nil {

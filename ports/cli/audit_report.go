@@ -29,6 +29,7 @@ type report struct {
 	MoreFindings    int64         `json:"moreFindings"`
 	Faults          []fault       `json:"faults"`
 	FaultCount      int64         `json:"faultCount"`
+	Waived          []waivedFault `json:"waived,omitempty"`
 	Gaps            []query.Gap   `json:"gaps,omitempty"`
 	found           []domain.Finding
 	Proves          []string `json:"proves"`
@@ -48,6 +49,13 @@ type fault struct {
 	Reason    string `json:"reason"`
 }
 
+// waivedFault is a fault that somebody answers for.
+type waivedFault struct {
+	fault
+	By     string `json:"by"`
+	Waiver string `json:"waiver"`
+}
+
 func newReport(r verification.Report, user string, sealed bool) report {
 	out := report{
 		Source: string(r.Source), Database: r.Database, User: user, Clean: r.Clean(),
@@ -63,7 +71,10 @@ func newReport(r verification.Report, user string, sealed bool) report {
 		out.Findings = append(out.Findings, newFindingLine(f))
 	}
 	for _, f := range r.Faults {
-		out.Faults = append(out.Faults, fault(f))
+		out.Faults = append(out.Faults, fault{f.Topic, f.Partition, f.Offset, f.Reason})
+	}
+	for _, w := range r.Waived {
+		out.Waived = append(out.Waived, waivedFault{fault{w.Topic, w.Partition, w.Offset, w.Reason}, w.Waiver.By, w.Waiver.Reason})
 	}
 	return out
 }
