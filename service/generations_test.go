@@ -257,6 +257,30 @@ func TestADifferenceByHandIsShownRowByRow(t *testing.T) {
 	requireStates(t, config, "live pruned")
 }
 
+func TestTheCommandTellsHowARebuildEnded(t *testing.T) {
+	config, _, _, _ := newLog(t)
+	if code, stdout, stderr := helfy(t, config, "rebuild", "audit", "--verify"); code != 0 ||
+		!strings.Contains(stdout, "generation 2 (5 rows, digest ") || !strings.Contains(stdout, " is equal to the live generation 1 (5 rows") ||
+		!strings.HasSuffix(stdout, ", and was thrown away\n") {
+		t.Errorf("equal: exit code %d, %s%s", code, stdout, stderr)
+	}
+	if code, stdout, stderr := helfy(t, config, "rebuild", "adit"); code != 2 || !strings.Contains(stderr, "there are: audit") {
+		t.Errorf("an unknown one: exit code %d, %s%s", code, stdout, stderr)
+	}
+	exec(t, config, "DELETE FROM projection_audit_entries WHERE event_type = 'LOGIN_SUCCESS'")
+	if code, stdout, stderr := helfy(t, config, "rebuild", "audit"); code != 1 ||
+		!strings.Contains(stdout, " differs from the live generation 1 (4 rows") || !strings.Contains(stdout, "and is kept beside it") ||
+		!strings.Contains(stderr, "the rebuilt generation differs from the live one: 5 rows with digest ") {
+		t.Errorf("a difference: exit code %d, %s%s", code, stdout, stderr)
+	}
+	code, stdout, stderr := helfy(t, config, "rebuild", "audit", "--accept-diff", "--diff", "--json")
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if code != 0 || len(lines) != 2 || !strings.HasPrefix(lines[0], `{"kind":"difference","table":"projection_audit_entries",`) ||
+		!strings.HasPrefix(lines[1], `{"kind":"result","generation":4,"live":1,`) || !strings.Contains(lines[1], `"switched":true`) {
+		t.Errorf("an accepted difference: exit code %d, %s%s", code, stdout, stderr)
+	}
+}
+
 func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 	config, _, _, stop := newLog(t)
 	stop()

@@ -121,11 +121,10 @@ func (g Generations) Supersede(ctx context.Context, unfinished bool) error {
 	}
 	for _, one := range all {
 		differed := one.State == projection.Standby && one.LiveSince.IsZero()
-		if !differed && one.State != projection.Retired && !(unfinished && one.IsUnfinished()) {
-			continue
-		}
-		if err := g.Discard(ctx, one.Number); err != nil {
-			return err
+		if differed || one.State == projection.Retired || unfinished && one.IsUnfinished() {
+			if err := g.Discard(ctx, one.Number); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -81,7 +81,7 @@ func (r Rebuild[R]) join(ctx context.Context, build Build[R], generation int, pa
 			<-following.Done()
 		}
 		if following.Err() != nil {
-			return nil // what counts is how the other one ends
+			return nil //nolint:nilerr // what counts is how the other one ends
 		}
 		return err
 	})

@@ -3,6 +3,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -46,8 +47,18 @@ func (s session) say(format string, args ...any) error {
 	return err
 }
 
+// exitError is a failure with an exit code of its own.
+type exitError struct {
+	error
+	code int
+}
+
+// Unwrap gives the failure.
+func (e exitError) Unwrap() error { return e.error }
+
 // Main runs the command of args until it is done or ctx ends, and returns the
-// exit code: 0, 1 for a failure, 80 for a wrong command line.
+// exit code: 0, 1 for a failure unless the command's help says otherwise, 80
+// for a wrong command line.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var line commands
 	exit := -1
@@ -76,6 +87,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if err := chosen.Run(session{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}); err != nil {
 		// Whoever closed stderr does not want to know.
 		_, _ = fmt.Fprintf(stderr, "helfy: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nhelfy: "))
+		if coded := (exitError{}); errors.As(err, &coded) {
+			return coded.code
+		}
 		return 1
 	}
 	return 0

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
+
+	"helfy/app/projection"
 )
 
 // progress tells on standard error how far a long command is: on a terminal
@@ -20,6 +23,8 @@ type progress struct {
 	terminal bool
 	every    time.Duration
 	started  time.Time
+	before   int64 // what was done when it started
+	begun    bool
 	next     time.Time
 	drawn    bool
 }
@@ -40,6 +45,38 @@ func (s session) progress(what string, asJSON bool) *progress {
 	return p
 }
 
+// from says what was done before, by an earlier run; only the first call counts.
+func (p *progress) from(done int64) {
+	if !p.begun {
+		p.begun, p.before, p.started = true, done, time.Now()
+	}
+}
+
+// stage tells of work that has no measure. It is told at once if there is
+// trouble.
+func (p *progress) stage(name projection.Stage, text string, trouble error) {
+	now := time.Now()
+	if now.Before(p.next) && trouble == nil && !p.terminal {
+		return
+	}
+	p.next = now.Add(p.every)
+	line := map[string]string{"kind": "progress", "stage": string(name)}
+	text = p.what + ": " + text
+	if trouble != nil {
+		text += ": " + strings.ReplaceAll(trouble.Error(), "\n", "; ")
+		line["error"] = trouble.Error()
+	}
+	if p.json {
+		_ = json.NewEncoder(p.out).Encode(line)
+		return
+	}
+	p.draw(text)
+	if p.terminal && trouble != nil {
+		p.drawn = false
+		_, _ = fmt.Fprintln(p.out) // it stays, and may be longer than a line
+	}
+}
+
 // update is a verification.Progress.
 func (p *progress) update(done, total int64) {
 	now := time.Now()
@@ -47,16 +84,27 @@ func (p *progress) update(done, total int64) {
 		return
 	}
 	p.next = now.Add(p.every)
-	rate := float64(done) / now.Sub(p.started).Seconds()
-	left := time.Duration(float64(max(0, total-done)) / rate * float64(time.Second)).Round(time.Second)
+	rate := float64(done-p.before) / now.Sub(p.started).Seconds()
+	left := int64(-1) // not known
+	if rate > 0 {
+		left = int64(float64(max(0, total-done)) / rate)
+	}
 	// Nothing depends on whether anybody sees it.
 	if p.json {
-		_ = json.NewEncoder(p.out).Encode(map[string]int64{
-			"done": done, "total": total, "perSecond": int64(rate), "secondsLeft": int64(left.Seconds()),
+		_ = json.NewEncoder(p.out).Encode(map[string]any{
+			"kind": "progress", "done": done, "total": total, "perSecond": int64(rate), "secondsLeft": left,
 		})
 		return
 	}
-	text := fmt.Sprintf("%s: %d of %d (%d%%), %d/s, %s left", p.what, done, total, 100*done/max(1, total), int64(rate), left)
+	text := fmt.Sprintf("%s: %d of %d (%d%%), %d/s", p.what, done, total, 100*done/max(1, total), int64(rate))
+	if left >= 0 {
+		text += fmt.Sprintf(", %s left", time.Duration(left)*time.Second)
+	}
+	p.draw(text)
+}
+
+// draw puts a text in the terminal's line, or in one of its own.
+func (p *progress) draw(text string) {
 	if p.terminal {
 		p.drawn = true
 		_, _ = fmt.Fprint(p.out, "\r\x1b[K"+text) // to the line's beginning, and clear it

@@ -2,65 +2,11 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
-	"helfy/app/projection"
-	"helfy/domain"
 	"helfy/service"
 )
-
-type rebuildCommand struct {
-	Projection string `arg:"" help:"Name of the projection, as helfy projections lists it."`
-	Verify     bool   `xor:"what" help:"Compare the result with the live generation and throw it away."`
-	AcceptDiff bool   `xor:"what" help:"Let the result go live although it differs, as it does with new code."`
-	Diff       bool   `help:"Print the rows that differ, a JSON line each."`
-	JSON       bool   `name:"json" help:"Print progress and result as JSON."`
-}
-
-// Run implements the command.
-func (r rebuildCommand) Run(s session) error {
-	config, err := service.ReadConfig(true)
-	if err != nil {
-		return err
-	}
-	progress := s.progress("rebuilding "+r.Projection, r.JSON)
-	options := projection.RebuildOptions{VerifyOnly: r.Verify, AcceptDifference: r.AcceptDiff}
-	if r.Diff {
-		out := json.NewEncoder(s.stdout)
-		options.Difference = func(row projection.Difference) error { return out.Encode(row) }
-	}
-	rebuilt, err := config.Rebuild(s.ctx, r.Projection, options, func(p projection.Progress) { progress.update(p.Done, p.Total) })
-	progress.end()
-	if !rebuilt.Compared {
-		return err
-	}
-	if r.JSON {
-		return errors.Join(err, json.NewEncoder(s.stdout).Encode(rebuilt))
-	}
-	return errors.Join(err, sayRebuilt(s, rebuilt))
-}
-
-func sayRebuilt(s session, rebuilt projection.Rebuilt) error {
-	compared := "differs from"
-	if rebuilt.Equal {
-		compared = "is equal to"
-	}
-	became := "is kept beside it"
-	switch {
-	case rebuilt.Switched:
-		became = "is live now"
-	case rebuilt.Discarded:
-		became = "was thrown away"
-	}
-	through := "in all rows, for want of a watermark"
-	if rebuilt.Through != projection.AllRows {
-		through = "up to " + domain.TimeOfTSO(rebuilt.Through).Format(time.RFC3339Nano)
-	}
-	return s.say("generation %d (%d rows, digest %.16s…) %s the live generation %d (%d rows, digest %.16s…) %s, and %s",
-		rebuilt.Generation, rebuilt.New.Rows, rebuilt.New.Sum, compared, rebuilt.Live, rebuilt.Old.Rows, rebuilt.Old.Sum, through, became)
-}
 
 type rollbackCommand struct {
 	Projection string `arg:"" help:"Name of the projection."`
