@@ -38,12 +38,13 @@ func number(t *testing.T, config service.Config, query string, args ...any) (n i
 // requireGone checks that nothing is left of a generation.
 func requireGone(t *testing.T, config service.Config, generation int) {
 	t.Helper()
-	for _, table := range []string{
-		"projection_checkpoints", "projection_dead_letters", "projection_audit_entries", "projection_audit_findings",
-		"projection_audit_chains", "projection_audit_verification",
+	for _, rows := range []string{
+		"projection_checkpoints WHERE projection = 'audit' AND", "projection_dead_letters WHERE projection = 'audit' AND",
+		"projection_audit_entries WHERE", "projection_audit_findings WHERE",
+		"projection_audit_chains WHERE", "projection_audit_verification WHERE",
 	} {
-		if n := number(t, config, "SELECT COUNT(*) FROM "+table+" WHERE generation = ?", generation); n != 0 {
-			t.Errorf("%d rows of generation %d are left in %s", n, generation, table)
+		if n := number(t, config, "SELECT COUNT(*) FROM "+rows+" generation = ?", generation); n != 0 {
+			t.Errorf("%d rows of generation %d are left: %s", n, generation, rows)
 		}
 	}
 }
@@ -225,8 +226,9 @@ func TestARebuildEndsWithTheSameDeadLetters(t *testing.T) {
 	same := number(t, config, `
 		SELECT COUNT(*) FROM projection_dead_letters a JOIN projection_dead_letters b
 		  ON a.topic = b.topic AND a.kafka_partition = b.kafka_partition AND a.kafka_offset = b.kafka_offset
-		WHERE a.generation = 1 AND b.generation = 2 AND a.value = b.value AND a.reason = b.reason`)
-	if all := number(t, config, "SELECT COUNT(*) FROM projection_dead_letters"); same != 3 || all != 6 {
+		WHERE a.projection = 'audit' AND b.projection = 'audit' AND a.generation = 1 AND b.generation = 2
+		  AND a.value = b.value AND a.reason = b.reason`)
+	if all := number(t, config, "SELECT COUNT(*) FROM projection_dead_letters WHERE projection = 'audit'"); same != 3 || all != 6 {
 		t.Errorf("%d of %d dead letters are the same in both generations, want 3 of 6", same, all)
 	}
 }

@@ -111,7 +111,14 @@ func readEnv(stdout io.Reader) []string {
 // Config is New on this devstack.
 func (o *Own) Config() service.Config {
 	o.t.Helper()
+	return o.ConfigWith(func(*service.Config) {})
+}
+
+// ConfigWith is Config with a change.
+func (o *Own) ConfigWith(change func(*service.Config)) service.Config {
+	o.t.Helper()
 	config := o.Bare()
+	change(&config)
 	setUp(o.t, config)
 	return config
 }

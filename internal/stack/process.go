@@ -128,7 +128,20 @@ func (p *Process) Stop() error {
 }
 
 // Terminate sends SIGTERM.
-func (p *Process) Terminate() error { return p.command.Process.Signal(syscall.SIGTERM) }
+func (p *Process) Terminate() error { return p.Signal(syscall.SIGTERM) }
+
+// Signal sends a signal.
+func (p *Process) Signal(signal syscall.Signal) error { return p.command.Process.Signal(signal) }
+
+// Ended reports whether the process has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
 
 // Wait returns how the process ended, nil for exit code 0, or an error if it
 // has not ended in time.

@@ -25,6 +25,11 @@ const (
 	// SilenceAfterCommit lets the server commit, and no answer comes nor does
 	// the connection end.
 	SilenceAfterCommit
+	// FreezeBeforeCommit lets nothing pass any more, from the COMMIT on, on no
+	// connection.
+	FreezeBeforeCommit
+	// FreezeAfterCommit lets the COMMIT pass as the last thing.
+	FreezeAfterCommit
 )
 
 // Proxy stands between the service and TiDB. It can break a connection at its
@@ -37,6 +42,7 @@ type Proxy struct {
 	cut           atomic.Int32
 	delay         atomic.Int64 // nanoseconds
 	silent        atomic.Bool
+	frozen        atomic.Bool
 	target        string
 	wait          sync.WaitGroup
 }
@@ -101,11 +107,14 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 	p.wait.Go(func() {
 		defer closeBoth()
 		copyUntil(client, server, func([]byte) (pass, goOn bool) {
-			return !cut.Load() && !silent.Load() && !p.silent.Load(), !cut.Load()
+			return !cut.Load() && !silent.Load() && !p.silent.Load() && !p.frozen.Load(), !cut.Load()
 		})
 	})
 	defer closeBoth()
 	copyUntil(server, client, func(data []byte) (pass, goOn bool) {
+		if p.frozen.Load() {
+			return false, true
+		}
 		if !bytes.Equal(data, commitPacket) {
 			return true, true
 		}
@@ -127,6 +136,13 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 		case SilenceAfterCommit:
 			p.Cuts.Add(1)
 			silent.Store(true)
+		case FreezeBeforeCommit:
+			p.frozen.Store(true)
+			p.Cuts.Add(1)
+			return false, true
+		case FreezeAfterCommit:
+			p.frozen.Store(true)
+			p.Cuts.Add(1)
 		}
 		return true, true
 	})
