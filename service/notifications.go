@@ -65,6 +65,8 @@ func (c Config) mail() mail.Config {
 
 // notifier makes notifications and sends them.
 type notifier struct {
+	config   Config
+	db       *sql.DB
 	store    tidb.NotificationStore
 	consumer consumer
 	senders  []*notification.Sender
@@ -82,7 +84,7 @@ func (c Config) newNotifier(
 	queue := tidb.NewNotifications(db)
 	tries := newNotificationTries(metrics)
 	metrics.MustRegister(newNotificationsGauge(queue, log))
-	n := &notifier{log: log}
+	n := &notifier{config: c, db: db, log: log}
 	add := func(channel notification.Channel, carrier notification.Carrier, timeout time.Duration) {
 		n.senders = append(n.senders, notification.NewSender(channel, queue, carrier, c.notificationPolicy(), timeout, tries.of(channel), log))
 	}
@@ -148,7 +150,12 @@ func (n *notifier) wake() {
 // in hand.
 func (n *notifier) run(ctx context.Context) {
 	var running sync.WaitGroup
-	running.Go(func() { n.consumer.Run(ctx) })
+	running.Go(func() {
+		if err := n.catchUp(ctx); err != nil && ctx.Err() == nil {
+			n.log.WarnContext(ctx, "cannot read many records at a time, going on with few", "error", err)
+		}
+		n.consumer.Run(ctx)
+	})
 	running.Go(func() { notification.WatchFindings(ctx, n.store, n.wake, n.log) })
 	for _, sender := range n.senders {
 		running.Go(func() { sender.Run(ctx) })

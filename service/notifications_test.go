@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,7 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"helfy/app/projection"
+	"helfy/canaljson"
 	"helfy/domain"
 	"helfy/internal/mailserver"
 	"helfy/internal/stack"
@@ -245,6 +249,54 @@ func TestWhatHappenedBeforeIsNotToldOfButLearnedFrom(t *testing.T) {
 	got := receiver.eventually(2)
 	if len(got) != 2 || got[0].Data.IP != "203.0.113.1" || got[1].Data.Device != "curl" {
 		t.Errorf("told %+v", got)
+	}
+}
+
+func TestALongHistoryIsLearnedFromByOneOfTwoProcesses(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "alice", domain.RoleUser)
+	config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	client, stop := stack.Run(t, config)
+	aliceFrom(t, client, "192.0.2.1", firefox)
+	aliceFrom(t, client, "198.51.100.1", phone)
+	stop()
+	idle(t, config, 30_000)
+	receiver := receive(t, &config)
+	client, _ = stack.Run(t, config)
+	stack.Run(t, config)
+	begun(t, config)
+	aliceFrom(t, client, "198.51.100.1", firefox) // both are known from before
+	aliceFrom(t, client, "203.0.113.1", firefox)
+	receiver.eventually(1)
+	aliceFrom(t, client, "203.0.113.1", "curl/8")
+	got := receiver.eventually(2)
+	if len(got) != 2 || got[0].Data.IP != "203.0.113.1" || got[1].Data.Device != "curl" {
+		t.Errorf("told %+v", got)
+	}
+	if count := scalar[int](t, config, "SELECT COUNT(*) FROM notification_places"); count != 3+3 {
+		t.Errorf("%d places are known, want 6", count)
+	}
+}
+
+// idle writes as many watermarks as a long time has, all of the past.
+func idle(t *testing.T, config service.Config, count int) {
+	t.Helper()
+	value, err := canaljson.Encode(&canaljson.Watermark{Ts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kafka := sarama.NewConfig()
+	kafka.Producer.Return.Successes = true
+	producer, err := sarama.NewSyncProducer(config.KafkaBrokers, kafka)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var messages []*sarama.ProducerMessage
+	for range count {
+		messages = append(messages, &sarama.ProducerMessage{Topic: config.EventsTopic, Value: sarama.ByteEncoder(value)})
+	}
+	if err := errors.Join(producer.SendMessages(messages), producer.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

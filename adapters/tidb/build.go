@@ -16,6 +16,8 @@ type BuildStore[R any] struct {
 	name       string
 	generation int
 	insert     Insert[R]
+	// fed says that consumers write the generation too.
+	fed bool
 }
 
 // Generation returns the store of a generation that is being built.
@@ -23,14 +25,24 @@ func (s *ProjectionStore[R]) Generation(number int) *BuildStore[R] {
 	return &BuildStore[R]{db: s.db, name: s.name, generation: number, insert: s.insert}
 }
 
+// CatchUp returns the store of the live generation for whoever reads what was
+// there before its consumers began.
+func (s *ProjectionStore[R]) CatchUp(ctx context.Context) (*BuildStore[R], error) {
+	number, err := s.Generations().Live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &BuildStore[R]{db: s.db, name: s.name, generation: number, insert: s.insert, fed: true}, nil
+}
+
 // Open implements projection.BuildStore.
 func (s *BuildStore[R]) Open(ctx context.Context, partitions []projection.Partition) ([]projection.Checkpoint, error) {
 	opened := make([]projection.Checkpoint, len(partitions))
 	err := inTx(ctx, s.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
-		if err := s.holdBuilding(ctx, tx); err != nil {
+		if err := s.hold(ctx, tx); err != nil {
 			return err
 		}
-		if err := makeCheckpoints(ctx, tx, s.name, s.generation, false, partitions); err != nil {
+		if err := makeCheckpoints(ctx, tx, s.name, s.generation, s.fed, partitions); err != nil {
 			return err
 		}
 		for i, p := range partitions {
@@ -51,11 +63,15 @@ func (s *BuildStore[R]) Open(ctx context.Context, partitions []projection.Partit
 	return opened, nil
 }
 
-// holdBuilding returns projection.ErrFenced if the generation is not being
-// built, and keeps it so until tx ends.
-func (s *BuildStore[R]) holdBuilding(ctx context.Context, tx *sql.Tx) error {
+// hold returns projection.ErrFenced if the generation is not what it was, and
+// keeps it so until tx ends.
+func (s *BuildStore[R]) hold(ctx context.Context, tx *sql.Tx) error {
 	all, err := listGenerations(ctx, tx, s.name, " FOR UPDATE")
-	if err == nil && stateOf(all, s.generation) != projection.Building {
+	want := projection.Building
+	if s.fed {
+		want = projection.Live
+	}
+	if err == nil && stateOf(all, s.generation) != want {
 		err = projection.ErrFenced
 	}
 	return err
@@ -96,8 +112,8 @@ func (s *BuildStore[R]) Write(ctx context.Context, batch projection.Batch[R]) er
 func (s *BuildStore[R]) move(ctx context.Context, tx *sql.Tx, batch projection.Batch[R]) (bool, error) {
 	result, err := tx.ExecContext(ctx, `
 		UPDATE projection_checkpoints SET next_offset = ?, watermark = GREATEST(watermark, ?)
-		WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND next_offset = ? AND NOT fed`,
-		batch.Next, batch.Watermark, s.name, s.generation, batch.Topic, batch.Partition, batch.From)
+		WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND next_offset = ? AND fed = ?`,
+		batch.Next, batch.Watermark, s.name, s.generation, batch.Topic, batch.Partition, batch.From, s.fed)
 	if err != nil {
 		return false, fmt.Errorf("move checkpoint: %w", err)
 	}
@@ -113,8 +129,8 @@ func (s *BuildStore[R]) settle(ctx context.Context, tx *sql.Tx, batch projection
 	var next int64
 	err := tx.QueryRowContext(ctx, `
 		SELECT next_offset FROM projection_checkpoints
-		WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND NOT fed FOR UPDATE`,
-		s.name, s.generation, batch.Topic, batch.Partition).Scan(&next)
+		WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND fed = ? FOR UPDATE`,
+		s.name, s.generation, batch.Topic, batch.Partition, s.fed).Scan(&next)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return projection.ErrFenced

@@ -63,3 +63,33 @@ func requireStorable(t *testing.T, entry domain.AuditEntry) {
 		t.Error("no commitTs")
 	}
 }
+
+// Whatever comes from Kafka becomes events that the tables of notifications
+// can hold, or an error.
+func FuzzProjectNotables(f *testing.F) {
+	seed := outboxInsert()
+	for _, cell := range seed.New {
+		seed.Columns = append(seed.Columns, canaljson.Column{Name: cell.Name, SQLType: 12, MySQLType: "varchar"})
+	}
+	value, err := canaljson.Encode(seed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(value)
+	f.Fuzz(func(t *testing.T, value []byte) {
+		message, err := canaljson.Decode(value)
+		if err != nil {
+			return
+		}
+		rows, err := Notables{}.Project(Record{Topic: "t"}, message)
+		if err != nil && len(rows) != 0 {
+			t.Errorf("an error and events: %v", err)
+		}
+		for _, row := range rows {
+			if len(row.EventID) > 4*maxEventID || utf8.RuneCountInString(row.Username) > domain.MaxUsername || len(row.Device) > 64 ||
+				utf8.RuneCountInString(row.IP) > maxIP || row.CommitTs == 0 {
+				t.Errorf("got %+v", row)
+			}
+		}
+	})
+}
