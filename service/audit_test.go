@@ -155,17 +155,6 @@ func TestARestoredDatabaseIsReadUpAgain(t *testing.T) {
 	eventuallyAudit(t, client, token, four)
 }
 
-func TestARecreatedTopicIsRefused(t *testing.T) {
-	config := stack.New(t)
-	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	client, stop := stack.Run(t, config)
-	token := login(t, client, "admin")
-	eventuallyAudit(t, client, token, func([]stack.Entry) error { return nil })
-	stop()
-	exec(t, config, "UPDATE projection_checkpoints SET topic_id = 'another'")
-	stack.RunUntilLog(t, config, "topic "+config.ChangesTopic+" was recreated")
-}
-
 func TestTheAuditLogIsForAdministrators(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)

@@ -61,6 +61,13 @@ func TestARecordThatCannotBeUnderstoodIsADeadLetterAndHoldsNothingUp(t *testing.
 		return nil
 	})
 	eventuallyComplete(t, client, token)
+	page, err := client.Audit(t.Context(), token, "")
+	if err != nil || page.DeadLetters != int64(len(offsets)) {
+		t.Errorf("the log tells of %d dead letters, %v, want %d", page.DeadLetters, err, len(offsets))
+	}
+	if health, want := string(call(t, client, "GET", "/health", "", 200)), fmt.Sprintf(`"deadLetters":%d`, len(offsets)); !strings.Contains(health, want) {
+		t.Errorf("%s, want %s", health, want)
+	}
 	t.Logf("%d dead letters and 4 entries in %s", len(offsets), time.Since(began).Round(time.Millisecond))
 	db := stack.DB(t, config)
 	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {

@@ -49,6 +49,7 @@ type registered interface {
 	name() string
 	topics() []string
 	generations() tidb.Generations
+	completeness(*kafka.Observer) projection.Completeness
 	consumer(c Config, observer *kafka.Observer, log *slog.Logger) consumer
 	derive(ctx context.Context, generation int) error
 	rebuild(

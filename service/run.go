@@ -74,7 +74,12 @@ func (c Config) serve(
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "serve"))
 	users := tidb.NewUsers(db, keyring)
-	handler, err := c.newHandler(ctx, db, users, keyring, metrics, log)
+	observer, err := kafka.Brokers(c.KafkaBrokers).Observer()
+	if err != nil {
+		return err
+	}
+	defer observer.Close()
+	handler, err := c.newHandler(ctx, db, observer, users, keyring, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -144,7 +149,8 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 // newHandler returns the handler of a process whose shutdown begins when ctx
 // ends.
 func (c Config) newHandler(
-	ctx context.Context, db *sql.DB, users *tidb.Users, keyring *domain.Keyring, metrics prometheus.Registerer, log *slog.Logger,
+	ctx context.Context, db *sql.DB, observer *kafka.Observer, users *tidb.Users, keyring *domain.Keyring,
+	metrics prometheus.Registerer, log *slog.Logger,
 ) (http.Handler, error) {
 	hasher, err := c.newHasher()
 	if err != nil {
@@ -167,11 +173,14 @@ func (c Config) newHandler(
 		ListAudit:       query.ListAudit{Log: audit, Gaps: gaps},
 		ListFindings:    query.ListFindings{Findings: audit},
 		CountLogins:     query.CountLogins{Counts: tidb.NewLoginStatistics(db), Gaps: gaps},
-		Health:          query.CheckHealth{Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps},
-		Ready:           readyUntil(ctx, query.Cached(func(ctx context.Context) error { return tidb.Ready(ctx, db) })),
-		TrustedProxies:  c.TrustedProxies,
-		Metrics:         metrics,
-		Log:             log,
+		Health: query.CheckHealth{
+			Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps, Log: audit,
+			Stalled: query.Cached(stalled(c.projections(db, nil), observer)),
+		},
+		Ready:          readyUntil(ctx, query.Cached(func(ctx context.Context) error { return tidb.Ready(ctx, db) })),
+		TrustedProxies: c.TrustedProxies,
+		Metrics:        metrics,
+		Log:            log,
 	}), nil
 }
 

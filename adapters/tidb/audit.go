@@ -188,6 +188,11 @@ func (a AuditLog) CompleteThrough(ctx context.Context) (uint64, error) {
 	return a.completeThrough(ctx, a.db)
 }
 
+// OpenDeadLetters implements query.AuditLog.
+func (a AuditLog) OpenDeadLetters(ctx context.Context) (int64, error) {
+	return NewDeadLetters(a.db).openOf(ctx, projection.AuditName)
+}
+
 func (a AuditLog) completeThrough(ctx context.Context, from querier) (uint64, error) {
 	number, of := a.number()
 	return completeThrough(ctx, from, projection.AuditName, number, of)

@@ -2,7 +2,6 @@ package tidb
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"helfy/app/projection"
@@ -10,10 +9,10 @@ import (
 
 // DeadLetters reads the dead letters of all projections. It is safe for
 // concurrent use.
-type DeadLetters struct{ db *sql.DB }
+type DeadLetters struct{ db querier }
 
 // NewDeadLetters returns the dead letters in db.
-func NewDeadLetters(db *sql.DB) DeadLetters { return DeadLetters{db: db} }
+func NewDeadLetters(db querier) DeadLetters { return DeadLetters{db: db} }
 
 // isWaived is the SQL that tells whether a dead letter d, in a partition with
 // the checkpoint c, is waived. Its arguments are those of waiversOf.
@@ -30,6 +29,17 @@ const waiversOf = "IF(d.projection = ?, d.generation, " + liveGeneration + ")"
 // letters are the dead letters with their partition's checkpoint.
 const letters = `projection_dead_letters d LEFT JOIN projection_checkpoints c
 	ON c.projection = d.projection AND c.generation = d.generation AND c.topic = d.topic AND c.kafka_partition = d.kafka_partition`
+
+// openOf returns how many dead letters of a projection's live generation are
+// open.
+func (d DeadLetters) openOf(ctx context.Context, name string) (int64, error) {
+	generation, err := live(ctx, d.db, name)
+	if err != nil {
+		return 0, err
+	}
+	open, _, err := d.Count(ctx, name, generation)
+	return open, err
+}
 
 // Count returns how many dead letters a generation of a projection has that
 // are open, and how many that are waived.

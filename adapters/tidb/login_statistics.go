@@ -54,10 +54,5 @@ func (l LoginStatistics) CompleteThrough(ctx context.Context) (uint64, error) {
 
 // DeadLetters implements query.LoginCounts.
 func (l LoginStatistics) DeadLetters(ctx context.Context) (int64, error) {
-	number, err := live(ctx, l.db, projection.LoginsName)
-	if err != nil {
-		return 0, err
-	}
-	open, _, err := NewDeadLetters(l.db).Count(ctx, projection.LoginsName, number)
-	return open, err
+	return NewDeadLetters(l.db).openOf(ctx, projection.LoginsName)
 }

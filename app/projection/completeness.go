@@ -70,7 +70,7 @@ type Completeness struct {
 func (c Completeness) Confirm(ctx context.Context) (moved bool, err error) {
 	// First, so that the look at Kafka begins after it.
 	reaches, err := c.Store.Reaches(ctx, c.Topics)
-	if err != nil || !c.canMove(reaches) {
+	if err != nil || len(reaches) == 0 {
 		return false, err
 	}
 	shapes, err := c.Kafka.Shapes(ctx, c.Topics)
@@ -83,21 +83,11 @@ func (c Completeness) Confirm(ctx context.Context) (moved bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("generation %d: %w", reach.Generation, err)
 		}
-		if whole {
-			through[reach.Generation] = c.least(reach)
+		if least := c.least(reach); whole && least > reach.Through {
+			through[reach.Generation] = least
 		}
 	}
 	return c.Store.Confirm(ctx, through)
-}
-
-// canMove reports whether the watermarks have passed what is confirmed.
-func (c Completeness) canMove(reaches []Reach) bool {
-	for _, reach := range reaches {
-		if c.least(reach) > reach.Through {
-			return true
-		}
-	}
-	return false
 }
 
 // least returns the least watermark of a generation, 0 before each topic has
@@ -122,6 +112,9 @@ func (c Completeness) least(reach Reach) uint64 {
 // are, what belongs below its watermarks.
 func (c Completeness) covers(ctx context.Context, reach Reach, shapes []Shape) (bool, error) {
 	for _, shape := range shapes {
+		if len(reach.Checkpoints[shape.Topic]) == 0 {
+			return false, nil // its consumer has not begun yet
+		}
 		silent := false
 		for partition := range shape.Partitions {
 			checkpoint, known := reach.Checkpoints[shape.Topic][partition]
@@ -164,6 +157,38 @@ func (c Completeness) readToEnd(ctx context.Context, reach Reach, topic string) 
 		}
 	}
 	return true, nil
+}
+
+// Stalled returns ErrRetention, and says why, if Kafka does not hold what a
+// generation must read next: its consumer stands still. Any other error says
+// that this could not be found out.
+func (c Completeness) Stalled(ctx context.Context) error {
+	// First: what Kafka holds must be newer.
+	reaches, err := c.Store.Reaches(ctx, c.Topics)
+	if err != nil || len(reaches) == 0 {
+		return err
+	}
+	if _, err := c.Kafka.Shapes(ctx, c.Topics); err != nil {
+		return err
+	}
+	for _, topic := range c.Topics {
+		partitions, err := c.Kafka.Partitions(ctx, topic)
+		if err != nil {
+			return err
+		}
+		for _, partition := range partitions {
+			for _, reach := range reaches {
+				checkpoint, known := reach.Checkpoints[topic][partition.Partition]
+				if !known {
+					continue
+				}
+				if err := checkpoint.Check(partition); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 const (

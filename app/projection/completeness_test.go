@@ -74,17 +74,17 @@ func TestAGenerationIsAsCompleteAsAllPartitionsThatThereAre(t *testing.T) {
 		want   uint64
 		err    error
 	}{
-		"the least watermark":            {func(*kafkaAndStore) {}, 50, nil},
-		"never less than before":         {func(k *kafkaAndStore) { k.reaches[0].Through = 55 }, 55, nil},
-		"a topic without any watermark":  {func(k *kafkaAndStore) { k.reaches[0].Checkpoints["b"][0] = Checkpoint{TopicID: "b"} }, 0, nil},
-		"a topic that was never read":    {func(k *kafkaAndStore) { delete(k.reaches[0].Checkpoints, "b") }, 0, nil},
-		"a partition without, not read":  {silent(4), 0, nil},
-		"a partition without, all read":  {silent(5), 60, nil},
-		"a partition without, cut":       {silent(6), 0, ErrRetention},
-		"a partition that was added":     {func(k *kafkaAndStore) { k.shapes[1].Partitions = 2 }, 0, ErrUnread},
-		"a topic that was recreated":     {func(k *kafkaAndStore) { k.shapes[0].TopicID = "other" }, 0, ErrRetention},
-		"a partition added meanwhile":    {func(k *kafkaAndStore) { k.look = func() { k.shapes[1].Partitions = 2 } }, 0, ErrUnread},
-		"no look when nothing has moved": {func(k *kafkaAndStore) { k.reaches[0].Through, k.shapes[1].Partitions = 50, 2 }, 50, nil},
+		"the least watermark":                   {func(*kafkaAndStore) {}, 50, nil},
+		"never less than before":                {func(k *kafkaAndStore) { k.reaches[0].Through = 55 }, 55, nil},
+		"a topic without any watermark":         {func(k *kafkaAndStore) { k.reaches[0].Checkpoints["b"][0] = Checkpoint{TopicID: "b"} }, 0, nil},
+		"a topic that was never read":           {func(k *kafkaAndStore) { delete(k.reaches[0].Checkpoints, "b") }, 0, nil},
+		"a partition without, not read":         {silent(4), 0, nil},
+		"a partition without, all read":         {silent(5), 60, nil},
+		"a partition without, cut":              {silent(6), 0, ErrRetention},
+		"a partition that was added":            {func(k *kafkaAndStore) { k.shapes[1].Partitions = 2 }, 0, ErrUnread},
+		"a topic that was recreated":            {func(k *kafkaAndStore) { k.shapes[0].TopicID = "other" }, 0, ErrRetention},
+		"a partition added meanwhile":           {func(k *kafkaAndStore) { k.look = func() { k.shapes[1].Partitions = 2 } }, 0, ErrUnread},
+		"a partition added while nothing moves": {func(k *kafkaAndStore) { k.reaches[0].Through, k.shapes[1].Partitions = 50, 2 }, 50, ErrUnread},
 		"watermarks read after the look do not count": {func(k *kafkaAndStore) {
 			k.look = func() {
 				k.reaches[0].Checkpoints = map[string]map[int32]Checkpoint{"a": {0: {Watermark: 90}}, "b": {0: {Watermark: 90}}}

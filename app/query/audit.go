@@ -43,7 +43,11 @@ type AuditPage struct {
 	// CompleteThrough is the TSO up to which the log has every change and
 	// every event but for dead letters and gaps, 0 when that is not known yet.
 	CompleteThrough uint64
-	Gaps            []Gap
+	// DeadLetters is how many records could not be understood and were neither
+	// retried nor waived: what they say is missing, most likely below
+	// CompleteThrough.
+	DeadLetters int64
+	Gaps        []Gap
 }
 
 // AuditLog reads the audit projection.
@@ -56,6 +60,9 @@ type AuditLog interface {
 	// CompleteThrough returns how far the log is confirmed to be complete, 0
 	// if it never was. It is never less than before.
 	CompleteThrough(ctx context.Context) (uint64, error)
+	// OpenDeadLetters returns how many dead letters the log has that nobody
+	// has waived. It has all that CompleteThrough, called before, has passed.
+	OpenDeadLetters(ctx context.Context) (int64, error)
 }
 
 // ListAudit reads pages of the audit log. It is safe for concurrent use.
@@ -68,8 +75,13 @@ type ListAudit struct {
 // position.
 func (l ListAudit) Handle(ctx context.Context, filter AuditFilter, before *AuditPosition, limit int) (AuditPage, error) {
 	// The watermark is read first: it must not promise more than the entries
-	// that are read after it.
+	// that are read after it. So must the number of dead letters: one that is
+	// retried meanwhile counts, or is an entry, or both.
 	through, err := l.Log.CompleteThrough(ctx)
+	if err != nil {
+		return AuditPage{}, err
+	}
+	dead, err := l.Log.OpenDeadLetters(ctx)
 	if err != nil {
 		return AuditPage{}, err
 	}
@@ -81,7 +93,7 @@ func (l ListAudit) Handle(ctx context.Context, filter AuditFilter, before *Audit
 	if err != nil {
 		return AuditPage{}, err
 	}
-	page := AuditPage{Entries: entries, CompleteThrough: through, Gaps: gaps}
+	page := AuditPage{Entries: entries, CompleteThrough: through, DeadLetters: dead, Gaps: gaps}
 	if len(entries) > limit {
 		page.Entries = entries[:limit]
 		last := page.Entries[limit-1]

@@ -41,9 +41,13 @@ func Cached(probe Probe) Probe {
 type Health struct {
 	Database error
 	Kafka    error
-	// Gaps are times that the log does not cover. They do not make the
-	// service unhealthy: it cannot mend them.
-	Gaps []Gap
+	// Gaps are times that the log does not cover, DeadLetters how many records
+	// it could not understand, Stalled says why a projection cannot read on:
+	// Kafka does not hold what it needs. They do not make the service
+	// unhealthy: it cannot mend them.
+	Gaps        []Gap
+	DeadLetters int64
+	Stalled     error
 }
 
 // Healthy reports whether nothing is wrong.
@@ -54,6 +58,8 @@ type CheckHealth struct {
 	Database Probe
 	Kafka    Probe
 	Gaps     Gaps
+	Log      AuditLog
+	Stalled  Probe
 }
 
 // Handle returns the state of all parts.
@@ -62,10 +68,20 @@ func (c CheckHealth) Handle(ctx context.Context) Health {
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		if health.Database = c.Database(ctx); health.Database == nil {
-			health.Gaps, health.Database = c.Gaps.Gaps(ctx)
+			health.Gaps, health.DeadLetters, health.Database = c.missing(ctx)
 		}
 	})
+	wait.Go(func() { health.Stalled = c.Stalled(ctx) })
 	wait.Go(func() { health.Kafka = c.Kafka(ctx) })
 	wait.Wait()
 	return health
+}
+
+// missing returns what the log is known to lack.
+func (c CheckHealth) missing(ctx context.Context) (gaps []Gap, deadLetters int64, err error) {
+	if gaps, err = c.Gaps.Gaps(ctx); err != nil {
+		return nil, 0, err
+	}
+	deadLetters, err = c.Log.OpenDeadLetters(ctx)
+	return gaps, deadLetters, err
 }

@@ -65,12 +65,16 @@ type CountLogins struct {
 // Handle returns the buckets that begin at from or later and before to. Both
 // must be beginnings of buckets.
 func (c CountLogins) Handle(ctx context.Context, period domain.Period, from, to time.Time) (LoginStatistics, error) {
-	// Read first: it must not promise more than the counters read after it.
+	// Read first: they must not promise more than the counters read after them.
 	through, err := c.Counts.CompleteThrough(ctx)
 	if err != nil {
 		return LoginStatistics{}, err
 	}
-	statistics := LoginStatistics{CompleteThrough: through}
+	dead, err := c.Counts.DeadLetters(ctx)
+	if err != nil {
+		return LoginStatistics{}, err
+	}
+	statistics := LoginStatistics{CompleteThrough: through, DeadLetters: dead}
 	for start := from; start.Before(to); start = start.Add(period.Length()) {
 		statistics.Buckets = append(statistics.Buckets, LoginBucket{Start: start})
 	}
@@ -89,9 +93,6 @@ func (c CountLogins) Handle(ctx context.Context, period domain.Period, from, to 
 	for i := range statistics.Buckets {
 		statistics.Buckets[i].LagP50Ms = percentile(lags[i], 50)
 		statistics.Buckets[i].LagP99Ms = percentile(lags[i], 99)
-	}
-	if statistics.DeadLetters, err = c.Counts.DeadLetters(ctx); err != nil {
-		return LoginStatistics{}, err
 	}
 	statistics.Gaps, err = c.Gaps.Gaps(ctx)
 	return statistics, err

@@ -38,6 +38,7 @@ type AuditPage struct {
 	Entries         []Entry    `json:"entries"`
 	Next            *string    `json:"next"`
 	CompleteThrough *time.Time `json:"completeThrough"`
+	DeadLetters     int64      `json:"deadLetters"`
 	Gaps            []struct {
 		From *time.Time `json:"from"`
 		To   time.Time  `json:"to"`

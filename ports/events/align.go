@@ -22,7 +22,7 @@ const (
 // client library would notice that only after some minutes.
 var errAdded = errors.New("partitions were added")
 
-// watch checks the topics, from time to time and when partitions were added,
+// watch checks the topics, from time to time and when something was found,
 // until ctx ends. partitions is how many each had when the run began.
 func (c *Consumer[R]) watch(ctx context.Context, partitions map[string]int) error {
 	ticker := time.NewTicker(checkEvery)
@@ -32,7 +32,10 @@ func (c *Consumer[R]) watch(ctx context.Context, partitions map[string]int) erro
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-		case <-c.added:
+		case err := <-c.alarm:
+			if errors.Is(err, projection.ErrRetention) {
+				return err
+			}
 		}
 		for _, topic := range c.config.Topics {
 			// Kafka or the database being away is not what this looks for.

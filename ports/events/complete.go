@@ -12,7 +12,8 @@ const (
 	// confirmAtMostEvery is the shortest time between two looks at how
 	// complete the projection is: the watermarks of a tick come together.
 	confirmAtMostEvery = 20 * time.Millisecond
-	// confirmAtLeastEvery is the longest: other processes read watermarks too.
+	// confirmAtLeastEvery is the longest: other processes read watermarks too,
+	// and a topic may change while there are none.
 	confirmAtLeastEvery = time.Second
 	// confirmTimeout bounds one look.
 	confirmTimeout = 10 * time.Second
@@ -30,8 +31,11 @@ func (c *Consumer[R]) keepComplete(ctx context.Context) {
 		if moved && c.config.OnComplete != nil {
 			c.config.OnComplete()
 		}
-		if errors.Is(err, projection.ErrUnread) {
-			wake(c.added)
+		if errors.Is(err, projection.ErrUnread) || errors.Is(err, projection.ErrRetention) {
+			select {
+			case c.alarm <- err:
+			default: // the run has not taken the last one yet
+			}
 		}
 		c.sayStanding(ctx, known, err)
 		known = err
@@ -82,10 +86,10 @@ func (c *Consumer[R]) awaitWatermark(ctx context.Context) {
 	}
 }
 
-// wake never blocks: whoever reads the channel is awake already if it is full.
-func wake(sleeper chan<- struct{}) {
+// wake tells keepComplete of a watermark. It never blocks.
+func (c *Consumer[R]) wake() {
 	select {
-	case sleeper <- struct{}{}:
-	default:
+	case c.watermark <- struct{}{}:
+	default: // it is awake already
 	}
 }

@@ -71,15 +71,16 @@ type Consumer[R any] struct {
 	config Config[R]
 	broker Broker
 	log    *slog.Logger
-	// watermark wakes keepComplete, added wakes watch.
-	watermark, added chan struct{}
+	// watermark wakes keepComplete, alarm tells watch what that has found.
+	watermark chan struct{}
+	alarm     chan error
 }
 
 // NewConsumer returns a consumer; Run starts it.
 func NewConsumer[R any](config Config[R], broker Broker, log *slog.Logger) *Consumer[R] {
 	return &Consumer[R]{
 		config: config, broker: broker, log: log.With("projection", config.Name),
-		watermark: make(chan struct{}, 1), added: make(chan struct{}, 1),
+		watermark: make(chan struct{}, 1), alarm: make(chan error, 1),
 	}
 }
 
@@ -125,6 +126,10 @@ func (c *Consumer[R]) Run(ctx context.Context) {
 
 // runOnce consumes until ctx ends or something is wrong.
 func (c *Consumer[R]) runOnce(ctx context.Context) error {
+	select {
+	case <-c.alarm: // about what was before
+	default:
+	}
 	partitions := map[string]int{} // by topic
 	for _, topic := range c.config.Topics {
 		var err error
@@ -199,7 +204,7 @@ func (c *Consumer[R]) handle(writer *projection.Writer[R]) message.NoPublishHand
 			return err
 		}
 		if outcome.Watermark != 0 {
-			wake(c.watermark)
+			c.wake()
 		}
 		if outcome.Fresh && c.config.OnFresh != nil {
 			c.config.OnFresh(msg.Context(), c.log, outcome)

@@ -51,6 +51,7 @@ type auditOutput struct {
 		Entries         []auditEntry `json:"entries" doc:"Newest first"`
 		Next            *string      `json:"next" doc:"Cursor of the next page, null at the end"`
 		CompleteThrough *time.Time   `json:"completeThrough" doc:"Everything committed up to then is in the log, but for dead letters and gaps; null while unknown"`
+		DeadLetters     int64        `json:"deadLetters,omitempty" doc:"Records that could not be understood and were neither retried nor waived"`
 		Gaps            []query.Gap  `json:"gaps,omitempty" doc:"Times whose commits no changefeed has sent"`
 	}
 }
@@ -100,7 +101,7 @@ func registerAudit(api huma.API, config Config) {
 		}
 		output := &auditOutput{}
 		output.Body.Entries = newAuditEntries(page.Entries)
-		output.Body.Gaps = page.Gaps
+		output.Body.DeadLetters, output.Body.Gaps = page.DeadLetters, page.Gaps
 		output.Body.Next = formatCursor(page.Next)
 		output.Body.CompleteThrough = query.CompleteThroughTime(page.CompleteThrough)
 		return output, nil

@@ -12,10 +12,12 @@ import (
 type healthOutput struct {
 	Status int
 	Body   struct {
-		Status   string      `json:"status" enum:"healthy,unhealthy"`
-		Database string      `json:"database" enum:"connected,disconnected"`
-		Kafka    bool        `json:"kafka"`
-		Gaps     []query.Gap `json:"gaps,omitempty" doc:"Times whose commits no changefeed has sent"`
+		Status      string      `json:"status" enum:"healthy,unhealthy"`
+		Database    string      `json:"database" enum:"connected,disconnected"`
+		Kafka       bool        `json:"kafka"`
+		DeadLetters int64       `json:"deadLetters,omitempty" doc:"Records that the audit log could not understand and that were neither retried nor waived"`
+		Gaps        []query.Gap `json:"gaps,omitempty" doc:"Times whose commits no changefeed has sent"`
+		Stalled     string      `json:"stalled,omitempty" doc:"Which projections cannot read on, because Kafka does not hold what they need, and why"`
 	}
 }
 
@@ -33,7 +35,10 @@ func registerHealth(api huma.API, config Config) {
 		health := config.Health.Handle(ctx)
 		output := &healthOutput{Status: http.StatusOK}
 		output.Body.Status, output.Body.Database, output.Body.Kafka = "healthy", "connected", health.Kafka == nil
-		output.Body.Gaps = health.Gaps
+		output.Body.DeadLetters, output.Body.Gaps = health.DeadLetters, health.Gaps
+		if health.Stalled != nil {
+			output.Body.Stalled = health.Stalled.Error()
+		}
 		if health.Database != nil {
 			output.Body.Database = "disconnected"
 		}
