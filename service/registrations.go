@@ -114,6 +114,7 @@ func (r registration[R]) rebuild(
 		Name: r.name(), Projection: r.Projection, Topics: kafka.Brokers(c.KafkaBrokers), Generations: r.generations(),
 		Partitions: func(ctx context.Context) ([]projection.Partition, error) { return c.partitions(ctx, r.Topics) },
 		Store:      func(generation int) projection.BuildStore[R] { return r.Store.Generation(generation) },
+		Fed:        r.Store,
 		Complete:   r.completeness(observer).Await,
 		Derive:     r.Derive,
 		Progress:   progress,

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"helfy/adapters/kafka"
 	"helfy/app/projection"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -252,6 +253,35 @@ func TestRebuiltStatisticsAreTheSame(t *testing.T) {
 	}
 	if _, got := requireStatistics(t, config, client, token); got.Logins != sum.Logins+1 {
 		t.Errorf("rolled back: %d logins, want one more than %d", got.Logins, sum.Logins)
+	}
+}
+
+func TestStatisticsAreRebuiltWithoutAConsumer(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, stop := stack.Run(t, config)
+	requireStatistics(t, config, client, login(t, client, "admin"))
+	stop()
+	client = stack.Serve(t, config)
+	token := login(t, client, "admin") // which nobody has read
+	stack.Eventually(t, wait, func() error {
+		partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), config.EventsTopic)
+		records := 0
+		for _, p := range partitions {
+			records += int(p.End)
+		}
+		if read := number(t, config, "SELECT SUM(next_offset) FROM projection_checkpoints WHERE projection = 'logins'"); err == nil && read >= records {
+			err = fmt.Errorf("%d of %d records are read", read, records)
+		}
+		return err
+	})
+	rebuilt, err := config.Rebuild(t.Context(), projection.LoginsName, projection.RebuildOptions{}, nil)
+	if err != nil || !rebuilt.Equal || !rebuilt.Switched {
+		t.Fatalf("%+v, %v", rebuilt, err)
+	}
+	client, _ = stack.Run(t, config)
+	if _, got := requireStatistics(t, config, client, token); got.Logins != 2 {
+		t.Errorf("%d logins are counted, want 2", got.Logins)
 	}
 }
 

@@ -110,17 +110,27 @@ func (r Rebuild[R]) joinWhenLevel(ctx context.Context, generation int) error {
 	}
 }
 
+// feedAfter is how long a rebuild waits for consumers to feed both generations
+// before it does so itself.
+const feedAfter = 2 * time.Second
+
 // whenLevel calls compare until it does not return ErrApart: the consumers,
 // which feed both generations, soon come to where the new one was read to.
-func whenLevel(ctx context.Context, compare func() error) error {
-	deadline := time.Now().Add(joinTimeout)
+func (r Rebuild[R]) whenLevel(ctx context.Context, compare func() error) error {
+	began, fed := time.Now(), false
 	for {
 		err := compare()
-		if !errors.Is(err, ErrApart) {
+		waited := time.Since(began)
+		switch {
+		case !errors.Is(err, ErrApart):
 			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("no consumer has fed both in %s: %w", joinTimeout, err)
+		case fed && waited > joinTimeout:
+			return fmt.Errorf("after %s: %w", joinTimeout, err)
+		case !fed && waited > feedAfter:
+			if err := r.feed(ctx); err != nil {
+				return fmt.Errorf("feed both generations: %w", err)
+			}
+			fed = true
 		}
 		select {
 		case <-time.After(joinEvery):
@@ -128,4 +138,40 @@ func whenLevel(ctx context.Context, compare func() error) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// feed does what consumers do, up to the ends that the topics have. Where one
+// runs, this is a repeat of what it does.
+func (r Rebuild[R]) feed(ctx context.Context) error {
+	partitions, err := r.partitions(ctx)
+	if err != nil {
+		return err
+	}
+	checkpoints, err := r.Fed.Open(ctx, partitions)
+	if err != nil {
+		return err
+	}
+	writer := NewWriter(r.Projection, r.Fed, WriterConfig{})
+	writing, stop := context.WithCancel(ctx)
+	defer stop()
+	var readers, all errgroup.Group
+	all.Go(func() error { return writer.Run(writing) })
+	for i, p := range partitions {
+		if checkpoints[i].NextOffset >= p.End {
+			continue
+		}
+		readers.Go(func() error {
+			return r.Topics.Read(ctx, p, checkpoints[i].NextOffset, p.End, func(records []Record) error {
+				for _, record := range records {
+					if _, err := writer.Write(record); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	err = readers.Wait()
+	stop()
+	return errors.Join(err, all.Wait())
 }

@@ -90,6 +90,8 @@ type Rebuild[R any] struct {
 	Partitions func(ctx context.Context) ([]Partition, error)
 	// Store returns the store of a generation that is being built.
 	Store func(generation int) BuildStore[R]
+	// Fed is the store that consumers write.
+	Fed FedStore[R]
 	// Complete returns when it is known how complete a generation that is fed
 	// is, which holds at the call or later.
 	Complete func(ctx context.Context, generation int) error
@@ -214,7 +216,7 @@ func (r Rebuild[R]) derive(ctx context.Context, generations ...int) error {
 // settle compares and decides.
 func (r Rebuild[R]) settle(ctx context.Context, result Rebuilt, options RebuildOptions) (Rebuilt, error) {
 	r.tell(Progress{Stage: StageCompare, Generation: result.Generation})
-	err := whenLevel(ctx, func() error {
+	err := r.whenLevel(ctx, func() error {
 		through, digests, err := r.Generations.Digests(ctx, result.Live, result.Generation)
 		result.Through, result.Old, result.New = through, digests[0], digests[1]
 		return err
@@ -224,7 +226,7 @@ func (r Rebuild[R]) settle(ctx context.Context, result Rebuilt, options RebuildO
 	}
 	result.Compared, result.Equal = true, result.Old == result.New
 	if !result.Equal && options.Difference != nil {
-		err := whenLevel(ctx, func() error {
+		err := r.whenLevel(ctx, func() error {
 			return r.Generations.Differences(ctx, result.Live, result.Generation, result.Through, options.Difference)
 		})
 		if err != nil {

@@ -53,3 +53,12 @@ type Store[R any] interface {
 	// then.
 	Flush(ctx context.Context, items []Item[R]) (fresh []bool, err error)
 }
+
+// FedStore is a Store that tells where to go on.
+type FedStore[R any] interface {
+	Store[R]
+	// Open returns the checkpoint of each partition, in their order, and
+	// makes those that are missing: of several generations that which has
+	// read least.
+	Open(ctx context.Context, partitions []Partition) ([]Checkpoint, error)
+}

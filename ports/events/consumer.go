@@ -17,14 +17,6 @@ import (
 	"helfy/app/projection"
 )
 
-// Store is where a projection is kept.
-type Store[R any] interface {
-	projection.Store[R]
-	// Open returns the checkpoint of each partition, in their order, and
-	// makes those that are missing.
-	Open(ctx context.Context, partitions []projection.Partition) ([]projection.Checkpoint, error)
-}
-
 // Broker is where the topics are.
 type Broker interface {
 	// Partitions returns the state of every partition of a topic.
@@ -52,7 +44,7 @@ type Config[R any] struct {
 	// Topics are read.
 	Topics     []string
 	Projection projection.Projection[R]
-	Store      Store[R]
+	Store      projection.FedStore[R]
 	// OnFresh, if set, is told what became of each record once it is durable,
 	// but not of repeats. A crash between the two loses the call, so it may
 	// tell of records, but not act on them. It is called from several
