@@ -40,15 +40,16 @@ var loginsLayout = Layout{
 // the order in which repeats come.
 func countLoginEvents(ctx context.Context, tx *sql.Tx, generation int, events []projection.LoginEvent) error {
 	changes := counters{}
-	fresh, err := freshLogins(ctx, tx, generation, distinct(events), changes)
-	if err != nil {
-		return err
+	var fresh []projection.LoginEvent
+	for some := range slices.Chunk(distinct(events), maxTuples) {
+		inserted, err := insertFreshLogins(ctx, tx, generation, some, changes)
+		if err != nil {
+			return err
+		}
+		fresh = append(fresh, inserted...)
 	}
 	for _, event := range fresh {
 		changes.add(event)
-	}
-	if err := insertLogins(ctx, tx, generation, fresh); err != nil {
-		return err
 	}
 	if err := insertLoginUsers(ctx, tx, generation, usersOf(fresh), changes); err != nil {
 		return err
@@ -56,33 +57,37 @@ func countLoginEvents(ctx context.Context, tx *sql.Tx, generation int, events []
 	return writeCounters(ctx, tx, generation, changes)
 }
 
-// freshLogins returns the events that were not counted before, and moves those
-// that were with a greater lag.
-func freshLogins(
+// insertFreshLogins writes the events that were not counted before, and
+// returns them. Those that were with a greater lag are moved.
+func insertFreshLogins(
 	ctx context.Context, tx *sql.Tx, generation int, events []projection.LoginEvent, changes counters,
-) (fresh []projection.LoginEvent, err error) {
-	for some := range slices.Chunk(events, maxTuples) {
-		stored, err := lockLogins(ctx, tx, generation, some)
-		if err != nil {
-			return nil, err
-		}
-		for _, event := range some {
-			lag, known := stored[loginKeyOf(event.CommitTs, event.RowKey)]
-			switch {
-			case !known:
-				fresh = append(fresh, event)
-			case event.Lag < lag:
-				changes.move(event, lag, event.Lag)
-				_, err := tx.ExecContext(ctx,
-					"UPDATE projection_login_events SET lag_ms = ? WHERE generation = ? AND commit_ts = ? AND row_key = ?",
-					event.Lag, generation, event.CommitTs, event.RowKey)
-				if err != nil {
-					return nil, fmt.Errorf("correct the lag of login event %s: %w", event.RowKey, err)
-				}
+) ([]projection.LoginEvent, error) {
+	// Most often all are fresh: then there is nothing to look for.
+	err := insertLogins(ctx, tx, generation, events)
+	if err == nil || errorCode(err) != codeDuplicateKey {
+		return events, err
+	}
+	stored, err := lockLogins(ctx, tx, generation, events)
+	if err != nil {
+		return nil, err
+	}
+	var fresh []projection.LoginEvent
+	for _, event := range events {
+		lag, known := stored[loginKeyOf(event.CommitTs, event.RowKey)]
+		switch {
+		case !known:
+			fresh = append(fresh, event)
+		case event.Lag < lag:
+			changes.move(event, lag, event.Lag)
+			_, err := tx.ExecContext(ctx,
+				"UPDATE projection_login_events SET lag_ms = ? WHERE generation = ? AND commit_ts = ? AND row_key = ?",
+				event.Lag, generation, event.CommitTs, event.RowKey)
+			if err != nil {
+				return nil, fmt.Errorf("correct the lag of login event %s: %w", event.RowKey, err)
 			}
 		}
 	}
-	return fresh, nil
+	return fresh, metAnother(insertLogins(ctx, tx, generation, fresh))
 }
 
 // lockLogins returns the lag of each of the events that is counted, and holds
@@ -115,19 +120,20 @@ func lockLogins(ctx context.Context, tx *sql.Tx, generation int, events []projec
 	return stored, nil
 }
 
-func insertLogins(ctx context.Context, tx *sql.Tx, generation int, fresh []projection.LoginEvent) error {
+func insertLogins(ctx context.Context, tx *sql.Tx, generation int, events []projection.LoginEvent) error {
+	if len(events) == 0 {
+		return nil
+	}
 	const columns = 7
-	for some := range slices.Chunk(fresh, maxTuples) {
-		args := make([]any, 0, columns*len(some))
-		for _, e := range some {
-			args = append(args, generation, e.CommitTs, e.RowKey, e.Measure, e.Count, nullNumber(e.UserID), e.Lag)
-		}
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO projection_login_events (generation, commit_ts, row_key, measure, count, user_id, lag_ms)
-			VALUES `+tuples(len(some), columns), args...)
-		if err != nil {
-			return fmt.Errorf("write login events: %w", metAnother(err))
-		}
+	args := make([]any, 0, columns*len(events))
+	for _, e := range events {
+		args = append(args, generation, e.CommitTs, e.RowKey, e.Measure, e.Count, nullNumber(e.UserID), e.Lag)
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO projection_login_events (generation, commit_ts, row_key, measure, count, user_id, lag_ms)
+		VALUES `+tuples(len(events), columns), args...)
+	if err != nil {
+		return fmt.Errorf("write login events: %w", err)
 	}
 	return nil
 }
