@@ -174,8 +174,8 @@ func (c Config) Notifications(ctx context.Context, state notification.State, lim
 	return tidb.NewNotifications(db).List(ctx, state, limit)
 }
 
-// RetryNotifications makes a notification that was given up due again, or all
-// of them if id is empty, and returns how many there were.
+// RetryNotifications makes a notification that is dead or expired due again, or
+// all that are dead if id is empty, and returns how many there were.
 func (c Config) RetryNotifications(ctx context.Context, id string) (count int64, err error) {
 	db, err := tidb.Open(c.tidb())
 	if err != nil {

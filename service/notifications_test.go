@@ -475,7 +475,14 @@ func TestWhatIsTooOldIsNotSentUnlessAskedFor(t *testing.T) {
 	config.NotificationMaxAge = time.Nanosecond
 	moved := lock(t, config)
 	moved("expired", 0)
-	if count, err := config.RetryNotifications(t.Context(), ""); count != 1 || err != nil {
+	if count, err := config.RetryNotifications(t.Context(), ""); count != 0 || err != nil {
+		t.Fatalf("%d notifications are tried again, %v", count, err)
+	}
+	all, err := config.Notifications(t.Context(), "expired", 10)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("got %+v, %v", all, err)
+	}
+	if count, err := config.RetryNotifications(t.Context(), all[0].ID); count != 1 || err != nil {
 		t.Fatalf("%d notifications are tried again, %v", count, err)
 	}
 	moved("sent", 1)

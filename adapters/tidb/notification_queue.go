@@ -93,16 +93,16 @@ func (n Notifications) Settle(ctx context.Context, claimed notification.Claimed,
 }
 
 // Retry makes a notification that is dead or expired due, with all its tries,
-// or all of them if id is empty. It returns how many there were.
+// or all that are dead if id is empty. It returns how many there were.
 func (n Notifications) Retry(ctx context.Context, id string) (count int64, err error) {
-	which, args := "", []any{notification.Pending, notification.Dead, notification.Expired}
+	which, args := "state = ?", []any{notification.Pending, notification.Dead}
 	if id != "" {
-		which, args = " AND id = ?", append(args, id)
+		which, args = "id = ? AND state IN (?, ?)", []any{notification.Pending, id, notification.Dead, notification.Expired}
 	}
 	result, err := n.db.ExecContext(ctx, `
 		UPDATE notifications SET state = ?, tries = 0, claim = NULL, finished_at = NULL,
 		       began_at = UTC_TIMESTAMP(6), next_try_at = UTC_TIMESTAMP(6)
-		WHERE state IN (?, ?)`+which, args...)
+		WHERE `+which, args...)
 	if err != nil {
 		return 0, fmt.Errorf("retry notifications: %w", err)
 	}

@@ -91,8 +91,8 @@ func newNotificationLine(stored notification.Stored) notificationLine {
 }
 
 type notificationsRetry struct {
-	ID  string `arg:"" optional:"" help:"Which one."`
-	All bool   `help:"All that are dead or expired."`
+	ID  string `arg:"" optional:"" help:"Which one, dead or expired."`
+	All bool   `help:"All that are dead."`
 }
 
 // Run implements the command.
