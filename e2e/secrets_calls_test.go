@@ -187,6 +187,8 @@ func (p *planter) runCommands() {
 		}
 		return nil
 	})
+	p.run("", "rebuild", "audit")
+	p.run("", "rollback", "audit") // which wants the consumers to have fed both generations
 	p.stop(consuming, "consume")
 	p.run("", "migrate", "status")
 	p.run("", "topics", "ensure")
@@ -195,8 +197,6 @@ func (p *planter) runCommands() {
 	p.run("", "changefeed", "pause")
 	p.run("", "changefeed", "resume")
 	p.run("", "user", "list")
-	p.run("", "rebuild", "audit")
-	p.run("", "rollback", "audit")
 	p.run("", "projections", "list")
 	p.run("", "projections", "prune", "audit")
 	p.run("", "key", "create", filepath.Join(dir, "key"))
