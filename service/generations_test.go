@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"helfy/adapters/tidb"
+	"helfy/app/findings"
 	"helfy/app/projection"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -40,7 +41,7 @@ func requireGone(t *testing.T, config service.Config, generation int) {
 	t.Helper()
 	for _, rows := range []string{
 		"projection_checkpoints WHERE projection = 'audit' AND", "projection_dead_letters WHERE projection = 'audit' AND",
-		"projection_audit_entries WHERE", "projection_audit_findings WHERE",
+		"projection_audit_entries WHERE", "projection_audit_findings WHERE", "projection_audit_waivers WHERE",
 		"projection_audit_chains WHERE", "projection_audit_verification WHERE",
 	} {
 		if n := number(t, config, "SELECT COUNT(*) FROM "+rows+" generation = ?", generation); n != 0 {
@@ -352,4 +353,45 @@ func TestTheFindingsOfAStandbyAreKeptUpToDate(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Verification and prune at once must not leave rows of what is gone.
+func TestNothingIsLeftOfAGenerationThatIsVerifiedWhileItIsPruned(t *testing.T) {
+	config, _, _, stop := newLog(t)
+	keyring := keyringOf(t, config)
+	mustRebuild(t, config, projection.RebuildOptions{})
+	stop()
+	db := stack.DB(t, config)
+	verification := tidb.NewVerification(db, tidb.NewAuditLog(db, config.ChangesTopic, config.EventsTopic).Of(1))
+	judging, goOn := make(chan struct{}), make(chan struct{})
+	exec(t, config, "UPDATE projection_audit_verification SET verified_through = 0, pass = pass + 1 WHERE generation = 1")
+	advanced, pruned := make(chan error, 1), make(chan error, 1)
+	go func() {
+		first := true
+		_, err := verification.Advance(t.Context(), func(chunk findings.Chunk) findings.Verdict {
+			if first {
+				first = false
+				close(judging)
+				<-goOn
+			}
+			return findings.Judge(keyring, chunk)
+		})
+		advanced <- err
+	}()
+	<-judging
+	go func() { pruned <- second(config.Prune(t.Context(), projection.AuditName)) }()
+	stack.Eventually(t, wait, func() error {
+		if got := states(t, config); got != "retired live" {
+			return errors.New(got)
+		}
+		return nil
+	})
+	close(goOn)
+	if err := errors.Join(<-advanced, <-pruned); err != nil {
+		t.Error(err)
+	}
+	if _, err := verification.Advance(t.Context(), func(findings.Chunk) findings.Verdict { return findings.Verdict{} }); err != nil {
+		t.Error(err)
+	}
+	requireGone(t, config, 1)
 }

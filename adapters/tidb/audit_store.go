@@ -37,7 +37,8 @@ var auditLayout = Layout{
 			HasTSO:  true,
 		},
 	},
-	Derived: []string{"projection_audit_chains", "projection_audit_verification"},
+	// First what each step of verification locks.
+	Derived: []string{"projection_audit_verification", "projection_audit_chains"},
 	// The findings follow the entries.
 	Through: func(ctx context.Context, from querier, generation int) (uint64, error) {
 		return AuditLog{generation: generation}.verifiedThrough(ctx, from)

@@ -16,7 +16,8 @@ import (
 type Layout struct {
 	Name string
 	// Tables have the rows that the topics determine. Each has a column
-	// generation, and so have those of Derived, which are not compared.
+	// generation, and so have those of Derived, which are not compared, and
+	// whose rows are removed first, in their order.
 	Tables  []Table
 	Derived []string
 	// Through returns the TSO up to which a generation's rows can be compared
@@ -73,6 +74,9 @@ func (t Table) keyNames() []string {
 
 // scanPage is how many rows are read at a time.
 const scanPage = 5000
+
+// removePage is how many are removed in one transaction.
+const removePage = 2000
 
 // storedRow is a row as it is read: key and content.
 type storedRow [][]byte
@@ -191,11 +195,11 @@ func (t Table) digest(ctx context.Context, from querier, generation int, through
 // time.
 func removeGeneration(ctx context.Context, db *sql.DB, table string, generation int) error {
 	for {
-		result, err := db.ExecContext(ctx, "DELETE FROM "+table+" WHERE generation = ? LIMIT ?", generation, scanPage)
+		result, err := db.ExecContext(ctx, "DELETE FROM "+table+" WHERE generation = ? LIMIT ?", generation, removePage)
 		if err != nil {
 			return fmt.Errorf("remove generation %d from %s: %w", generation, table, err)
 		}
-		if removed, err := result.RowsAffected(); err != nil || removed < scanPage {
+		if removed, err := result.RowsAffected(); err != nil || removed < removePage {
 			return err
 		}
 	}

@@ -65,6 +65,11 @@ func (v Verification) Advance(ctx context.Context, judge func(findings.Chunk) fi
 		if err != nil {
 			return err
 		}
+		// Read behind the lock, so that nothing is left behind whoever removes
+		// the generation, which begins with the mark.
+		if err := requireFed(ctx, tx, generation); err != nil {
+			return err
+		}
 		if inDoubt && moved.through != 0 && at.pass == moved.pass && at.through >= moved.through {
 			return errSettled
 		}
@@ -75,10 +80,29 @@ func (v Verification) Advance(ctx context.Context, judge func(findings.Chunk) fi
 		}
 		return err
 	})
+	if errors.Is(err, errNotFed) {
+		return findings.Progress{}, nil
+	}
 	if err != nil {
 		return findings.Progress{}, fmt.Errorf("verify the audit log: %w", err)
 	}
 	return progress, v.forget(ctx, generation, moved.pass)
+}
+
+// errNotFed says that a generation of the log is on its way out.
+var errNotFed = errors.New("the generation is not fed")
+
+func requireFed(ctx context.Context, tx *sql.Tx, generation int) error {
+	var state projection.GenerationState
+	err := tx.QueryRowContext(ctx, "SELECT state FROM projection_generations WHERE projection = ? AND generation = ?",
+		projection.AuditName, generation).Scan(&state)
+	if err != nil {
+		return fmt.Errorf("read the state of generation %d: %w", generation, err)
+	}
+	if !state.IsFed() {
+		return errNotFed
+	}
+	return nil
 }
 
 // isBehind looks without a lock whether there is something to do.

@@ -48,6 +48,9 @@ const (
 	maxBatchRows    = 1000
 	maxBatchBytes   = 4 << 20
 	maxBatchRecords = 50_000
+	// maxSideBySide bounds how many partitions are read at a time, and so the
+	// memory that their records take.
+	maxSideBySide = 16
 	// batchTimeout bounds the write of a batch.
 	batchTimeout = 30 * time.Second
 )
@@ -66,6 +69,9 @@ func (b Build[R]) Run(ctx context.Context, partitions []Partition, follow bool) 
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if !follow { // whoever follows must not wait for the end of another
+		group.SetLimit(maxSideBySide)
+	}
 	for i, partition := range partitions {
 		to := partition.End
 		if follow {
