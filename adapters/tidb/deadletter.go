@@ -39,3 +39,21 @@ func writeDeadLetters[R any](ctx context.Context, tx *sql.Tx, name string, gener
 	}
 	return nil
 }
+
+// removeDeadLetters removes those of records that are understood.
+func removeDeadLetters[R any](ctx context.Context, tx *sql.Tx, name string, generation int, items []projection.Item[R]) error {
+	if len(items) == 0 {
+		return nil
+	}
+	args := []any{name, generation}
+	for _, item := range items {
+		args = append(args, item.Record.Topic, item.Record.Partition, item.Record.Offset)
+	}
+	_, err := tx.ExecContext(ctx, `
+		DELETE FROM projection_dead_letters
+		WHERE projection = ? AND generation = ? AND (topic, kafka_partition, kafka_offset) IN (`+tuples(len(items), 3)+")", args...)
+	if err != nil {
+		return fmt.Errorf("remove the dead letters of %d records: %w", len(items), err)
+	}
+	return nil
+}

@@ -60,6 +60,29 @@ func TestAWaiverThatIsReadBeforeItsDeadLetterHolds(t *testing.T) {
 	}
 }
 
+func TestARepeatMakesNoDeadLetterOfWhatWasUnderstoodSince(t *testing.T) {
+	config := stack.New(t)
+	store, db := open(t, config), stack.DB(t, config)
+	count := func() (letters int) {
+		if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM projection_dead_letters").Scan(&letters); err != nil {
+			t.Fatal(err)
+		}
+		return letters
+	}
+	flush(t, store, poison(10, "a"), poison(11, "b"))
+	if err := store.Retry(t.Context(), at(10, half("", "bob"))); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, store, poison(10, "a"), poison(11, "b")) // to a consumer of the version before
+	if letters := count(); letters != 1 {
+		t.Errorf("%d dead letters after a repeat, want 1", letters)
+	}
+	flush(t, store, at(11, half("alice", ""))) // to one that understands it
+	if letters := count(); letters != 0 {
+		t.Errorf("%d dead letters after a repeat that was understood, want none", letters)
+	}
+}
+
 func TestARetryThatFailsHalfwayChangesNothing(t *testing.T) {
 	config := stack.New(t)
 	store, db := open(t, config), stack.DB(t, config)

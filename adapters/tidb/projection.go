@@ -140,11 +140,15 @@ func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[
 		fresh = make([]bool, len(items))
 		for _, generation := range held.numbers() {
 			watermarks := held[generation].watermarks()
-			if err := advance(held[generation], items, fresh); err != nil {
+			news, err := advance(held[generation], items)
+			if err != nil {
 				return err
 			}
-			if err := s.write(ctx, tx, generation, watermarks, items); err != nil {
+			if err := s.write(ctx, tx, generation, watermarks, items, news); err != nil {
 				return err
+			}
+			for i := range news {
+				fresh[i] = fresh[i] || news[i]
 			}
 		}
 		for i := range seen {
@@ -162,13 +166,22 @@ func (s *ProjectionStore[R]) Flush(ctx context.Context, items []projection.Item[
 	return fresh, nil
 }
 
-// write writes rows and dead letters into a generation.
+// write writes rows and dead letters into a generation, to which some of the
+// items are fresh. What became of a repeat is known: one that was understood
+// since is no dead letter again, and one that is understood now is none.
 func (s *ProjectionStore[R]) write(
-	ctx context.Context, tx *sql.Tx, generation int, watermarks map[partitionKey]uint64, items []projection.Item[R],
+	ctx context.Context, tx *sql.Tx, generation int, watermarks map[partitionKey]uint64, items []projection.Item[R], fresh []bool,
 ) error {
 	var rows []R
-	for _, item := range items {
+	var dead, understood []projection.Item[R]
+	for i, item := range items {
 		rows = append(rows, item.Rows...)
+		switch {
+		case fresh[i] && item.DeadLetter != "":
+			dead = append(dead, item)
+		case !fresh[i] && item.DeadLetter == "" && item.Watermark == 0:
+			understood = append(understood, item)
+		}
 	}
 	if len(rows) > 0 && s.beforeInsert != nil {
 		if err := s.beforeInsert(ctx, tx, generation, watermarks, rows); err != nil {
@@ -180,7 +193,10 @@ func (s *ProjectionStore[R]) write(
 			return err
 		}
 	}
-	return writeDeadLetters(ctx, tx, s.name, generation, items)
+	if err := removeDeadLetters(ctx, tx, s.name, generation, understood); err != nil {
+		return err
+	}
+	return writeDeadLetters(ctx, tx, s.name, generation, dead)
 }
 
 func partitionsOf[R any](items []projection.Item[R]) []partitionKey {
@@ -196,14 +212,15 @@ func partitionsOf[R any](items []projection.Item[R]) []partitionKey {
 	return keys
 }
 
-// advance moves a generation's checkpoints over the items and marks those of
-// them that are fresh to it.
-func advance[R any](held checkpoints, items []projection.Item[R], fresh []bool) error {
+// advance moves a generation's checkpoints over the items and returns which of
+// them are fresh to it.
+func advance[R any](held checkpoints, items []projection.Item[R]) (fresh []bool, err error) {
+	fresh = make([]bool, len(items))
 	for i, item := range items {
 		checkpoint := held[partitionKey{item.Record.Topic, item.Record.Partition}]
 		offset := item.Record.Offset
 		if offset > checkpoint.NextOffset {
-			return fmt.Errorf("%w: %s came, %d is next", projection.ErrGap, item.Record, checkpoint.NextOffset)
+			return nil, fmt.Errorf("%w: %s came, %d is next", projection.ErrGap, item.Record, checkpoint.NextOffset)
 		}
 		if offset == checkpoint.NextOffset {
 			fresh[i] = true
@@ -211,7 +228,7 @@ func advance[R any](held checkpoints, items []projection.Item[R], fresh []bool) 
 		}
 		checkpoint.Watermark = max(checkpoint.Watermark, item.Watermark)
 	}
-	return nil
+	return fresh, nil
 }
 
 // fed are the checkpoints of the generations that are fed, by generation.

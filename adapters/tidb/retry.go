@@ -135,20 +135,16 @@ func (s *ProjectionStore[R]) lockDeadLetters(ctx context.Context, tx *sql.Tx, re
 func (s *ProjectionStore[R]) retryIn(
 	ctx context.Context, tx *sql.Tx, generation int, watermarks map[partitionKey]uint64, item projection.Item[R],
 ) error {
-	const where = " WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND kafka_offset = ?"
+	if item.DeadLetter == "" {
+		return s.write(ctx, tx, generation, watermarks, []projection.Item[R]{item}, []bool{false})
+	}
 	record := item.Record
-	at := []any{s.name, generation, record.Topic, record.Partition, record.Offset}
-	if item.DeadLetter != "" {
-		if _, err := tx.ExecContext(ctx, "UPDATE projection_dead_letters SET reason = ?"+where, append([]any{item.DeadLetter}, at...)...); err != nil {
-			return fmt.Errorf("change the reason of dead letter %s: %w", record, err)
-		}
-		return nil
-	}
-	if err := s.write(ctx, tx, generation, watermarks, []projection.Item[R]{item}); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM projection_dead_letters"+where, at...); err != nil {
-		return fmt.Errorf("remove dead letter %s: %w", record, err)
+	_, err := tx.ExecContext(ctx, `
+		UPDATE projection_dead_letters SET reason = ?
+		WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ? AND kafka_offset = ?`,
+		item.DeadLetter, s.name, generation, record.Topic, record.Partition, record.Offset)
+	if err != nil {
+		return fmt.Errorf("change the reason of dead letter %s: %w", record, err)
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ type deadLetterList struct {
 	JSON       bool   `name:"json" help:"Print a JSON line each."`
 }
 
+// tableBlock is how many rows are aligned together, which bounds what is held.
+const tableBlock = 1000
+
 // reasonWidth is how many characters of a reason the table has.
 const reasonWidth = 80
 
@@ -48,12 +51,17 @@ func (d deadLetterList) Run(s session) error {
 	}
 	table := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
 	count := map[projection.DeadLetterState]int{}
+	rows := 0
 	err = config.DeadLetters(s.ctx, filter, 0, func(letter projection.DeadLetter) error {
-		if len(count) == 0 {
+		if rows%tableBlock == 0 {
+			if err := table.Flush(); err != nil {
+				return err
+			}
 			if _, err := fmt.Fprintln(table, "PROJECTION\tPLACE\tSTATE\tSENT\tBYTES\tREASON"); err != nil {
 				return err
 			}
 		}
+		rows++
 		count[letter.State()]++
 		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n",
 			letter.Projection, letter.Place, letter.State(), sentAt(letter), letter.Size, shorten(printable(letter.Reason), reasonWidth))
