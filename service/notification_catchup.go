@@ -30,7 +30,7 @@ func (n *notifier) catchUp(ctx context.Context) error {
 		if err != nil || behind < manyRecords {
 			return err
 		}
-		held, release, err := tidb.Hold(ctx, n.db, n.config.TiDBDatabase+"."+projection.NotificationsName)
+		held, release, err := tidb.Hold(ctx, n.db, n.config.lockOf(projection.NotificationsName))
 		if errors.Is(err, tidb.ErrHeld) {
 			select {
 			case <-time.After(heldPause):

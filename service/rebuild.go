@@ -161,7 +161,7 @@ func (c Config) withProjection(ctx context.Context, name string, work func(conte
 	if err != nil {
 		return err
 	}
-	held, release, err := tidb.Hold(ctx, db, c.TiDBDatabase+"."+name)
+	held, release, err := tidb.Hold(ctx, db, c.lockOf(name))
 	if err != nil {
 		return fmt.Errorf("work on the generations of %s: %w", name, err)
 	}
@@ -172,3 +172,7 @@ func (c Config) withProjection(ctx context.Context, name string, work func(conte
 	}
 	return err
 }
+
+// lockOf is the name of the lock of whoever works on a projection's
+// generations.
+func (c Config) lockOf(name string) string { return c.TiDBDatabase + "." + name }

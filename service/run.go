@@ -134,6 +134,7 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	var running sync.WaitGroup
 	running.Go(func() { live.Run(ctx) })
 	all := c.projections(db, live.Wake)
+	metrics.MustRegister(newProjectionGauges(c, all, log))
 	for _, one := range all {
 		running.Go(func() { one.consumer(c, observer, log).Run(ctx) })
 	}

@@ -12,18 +12,30 @@ import (
 
 // Digests implements projection.Generations.
 func (g Generations) Digests(ctx context.Context, one, other int) (through uint64, digests [2]projection.Digest, err error) {
+	through, both, err := g.DigestAll(ctx, []int{one, other})
+	if err == nil {
+		digests = [2]projection.Digest(both)
+	}
+	return through, digests, err
+}
+
+// DigestAll is Digests of any number of generations, at least one.
+func (g Generations) DigestAll(ctx context.Context, generations []int) (through uint64, digests []projection.Digest, err error) {
+	digests = make([]projection.Digest, len(generations))
 	err = inSnapshot(ctx, g.db, func(tx *sql.Tx) error {
-		if err := g.level(ctx, tx, one, other); err != nil {
+		for _, other := range generations[1:] {
+			if err := g.level(ctx, tx, generations[0], other); err != nil {
+				return err
+			}
+		}
+		if through, err = g.through(ctx, tx, generations...); err != nil {
 			return err
 		}
-		if through, err = g.through(ctx, tx, one, other); err != nil {
-			return err
-		}
-		tables, err := g.compared(ctx, tx, one, other)
+		tables, err := g.compared(ctx, tx, generations...)
 		if err != nil {
 			return err
 		}
-		for i, generation := range []int{one, other} {
+		for i, generation := range generations {
 			if digests[i], err = digestOf(ctx, tx, tables, generation, through); err != nil {
 				return err
 			}
@@ -31,22 +43,9 @@ func (g Generations) Digests(ctx context.Context, one, other int) (through uint6
 		return nil
 	})
 	if err != nil {
-		return 0, digests, fmt.Errorf("sum up generations %d and %d of %s: %w", one, other, g.layout.Name, err)
+		return 0, nil, fmt.Errorf("sum up generations %v of %s: %w", generations, g.layout.Name, err)
 	}
 	return through, digests, nil
-}
-
-// Digest returns the digest of the rows of a generation: up to a watermark
-// those of tables with a TSO, and all that the others have at this moment.
-func (g Generations) Digest(ctx context.Context, generation int, through uint64) (digest projection.Digest, err error) {
-	err = inSnapshot(ctx, g.db, func(tx *sql.Tx) error {
-		tables, err := g.compared(ctx, tx, generation)
-		if err == nil {
-			digest, err = digestOf(ctx, tx, tables, generation, through)
-		}
-		return err
-	})
-	return digest, err
 }
 
 func digestOf(ctx context.Context, from querier, tables []Table, generation int, through uint64) (projection.Digest, error) {
@@ -123,27 +122,6 @@ func (g Generations) throughOf(ctx context.Context, from querier, generation int
 		return g.layout.Through(ctx, from, generation)
 	}
 	return completeThrough(ctx, from, g.layout.Name, "?", generation)
-}
-
-// Backlog returns how many records of the partitions a generation has not read
-// yet, and how many open dead letters it has.
-func (g Generations) Backlog(ctx context.Context, number int, partitions []projection.Partition) (lag, deadLetters int64, err error) {
-	for _, p := range partitions {
-		var next int64
-		err := g.db.QueryRowContext(ctx, `
-			SELECT next_offset FROM projection_checkpoints
-			WHERE projection = ? AND generation = ? AND topic = ? AND kafka_partition = ?`,
-			g.layout.Name, number, p.Topic, p.Partition).Scan(&next)
-		if errors.Is(err, sql.ErrNoRows) {
-			next, err = p.Earliest, nil
-		}
-		if err != nil {
-			return 0, 0, fmt.Errorf("read checkpoint of %s: %w", p, err)
-		}
-		lag += max(0, p.End-next)
-	}
-	deadLetters, _, err = NewDeadLetters(g.db).Count(ctx, g.layout.Name, number)
-	return lag, deadLetters, err
 }
 
 // Discard implements projection.Generations.

@@ -88,6 +88,17 @@ func sign(ctx context.Context, conn *sql.Conn, name string) (holder string, err 
 	return holder, err
 }
 
+// HeldBy returns who holds a lock, as Hold's refusal says it; empty if nobody
+// does.
+func HeldBy(ctx context.Context, db *sql.DB, name string) (holder string, err error) {
+	err = db.QueryRowContext(ctx,
+		"SELECT holder FROM lock_holders WHERE name = ? AND IS_USED_LOCK(name) IS NOT NULL", name).Scan(&holder)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("look who holds lock %s: %w", name, err)
+	}
+	return holder, nil
+}
+
 // refused is the error of a lock that somebody else holds.
 func refused(ctx context.Context, conn *sql.Conn, name string) error {
 	var holder string

@@ -54,11 +54,11 @@ func batchOf(partition int, offset int64, events ...projection.LoginEvent) proje
 
 func (b *builder) digest(generation int) projection.Digest {
 	b.t.Helper()
-	digest, err := b.store.Generations().Digest(b.t.Context(), generation, 0)
+	_, digests, err := b.store.Generations().DigestAll(b.t.Context(), []int{generation})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return digest
+	return digests[0]
 }
 
 // loginAt is the login of a user some hours after a day's beginning.

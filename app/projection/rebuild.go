@@ -12,8 +12,8 @@ import (
 // Digest is a fingerprint of the rows of a generation: their number, and the
 // sum of their hashes, so that their order does not matter.
 type Digest struct {
-	Rows int64
-	Sum  string
+	Rows int64  `json:"rows"`
+	Sum  string `json:"sum"`
 }
 
 // AllRows is the watermark of a comparison that leaves no row out.

@@ -119,7 +119,8 @@ func (c *Consumer[R]) Run(ctx context.Context) {
 // runOnce consumes until ctx ends or something is wrong.
 func (c *Consumer[R]) runOnce(ctx context.Context) error {
 	select {
-	case <-c.alarm: // about what was before
+	case before := <-c.alarm: // the last run has ended for it
+		c.log.DebugContext(ctx, "consumer has started again", "reason", before)
 	default:
 	}
 	partitions := map[string]int{} // by topic
