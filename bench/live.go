@@ -10,7 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/ThreeDotsLabs/watermill"
+	wmkafka "github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"helfy/adapters/kafka"
@@ -66,14 +68,10 @@ func plainHandlers(r *run, config service.Config, partitions int) float64 {
 	db.SetMaxIdleConns(partitions)
 	_, err := db.ExecContext(r.Context(), "CREATE TABLE plain_entries LIKE projection_audit_entries")
 	r.must(err)
-	brokers, project := kafka.Brokers(config.KafkaBrokers), projection.Audit{Database: config.TiDBDatabase}
+	project := projection.Audit{Database: config.TiDBDatabase}
 	done := newMeter(r, config)
 	handle := func(msg *message.Message) error {
-		record, err := brokers.Record(msg)
-		if err != nil {
-			return err
-		}
-		_, item := projection.Project(project, record)
+		_, item := projection.Project(project, plainRecord(msg))
 		for _, entry := range item.Rows {
 			if err := insertPlain(msg.Context(), db, entry); err != nil {
 				return err
@@ -86,7 +84,12 @@ func plainHandlers(r *run, config service.Config, partitions int) float64 {
 	router, err := message.NewRouter(message.RouterConfig{}, log)
 	r.must(err)
 	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
-		subscriber, err := brokers.Subscriber("plain."+topic, log)
+		settings := wmkafka.DefaultSaramaSubscriberConfig()
+		settings.Consumer.Offsets.Initial = sarama.OffsetOldest
+		subscriber, err := wmkafka.NewSubscriber(wmkafka.SubscriberConfig{
+			Brokers: config.KafkaBrokers, ConsumerGroup: "plain." + topic, Unmarshaler: wmkafka.DefaultMarshaler{},
+			OverwriteSaramaConfig: settings,
+		}, log)
 		r.must(err)
 		router.AddConsumerHandler(topic, topic, subscriber, handle)
 	}
@@ -95,6 +98,15 @@ func plainHandlers(r *run, config service.Config, partitions int) float64 {
 			r.Error(err)
 		}
 	})
+}
+
+// plainRecord returns the record that a message is.
+func plainRecord(msg *message.Message) projection.Record {
+	record := projection.Record{Topic: message.SubscribeTopicFromCtx(msg.Context()), Value: msg.Payload}
+	record.Partition, _ = wmkafka.MessagePartitionFromCtx(msg.Context())
+	record.Offset, _ = wmkafka.MessagePartitionOffsetFromCtx(msg.Context())
+	record.At, _ = wmkafka.MessageTimestampFromCtx(msg.Context())
+	return record
 }
 
 func insertPlain(ctx context.Context, db *sql.DB, e domain.AuditEntry) error {

@@ -28,13 +28,15 @@ var measurements = []measurement{
 	{name: "freshness", run: measureFreshness},
 	{name: "live", run: measureLive},
 	{name: "rebuild", run: measureRebuild},
+	{name: "audit", run: measureAudit},
 }
 
 type flags struct {
 	Only    []string      `placeholder:"NAME" help:"Measure only these: ${names}."`
+	Largest int           `default:"1000000" help:"Messages of the largest history that is rebuilt or read."`
 	Small   bool          `help:"Tiny sizes, to see whether all of it runs; the figures mean nothing."`
 	JSON    bool          `name:"json" help:"Print one JSON object instead of the table."`
-	Timeout time.Duration `default:"10m" help:"Bound of each measurement."`
+	Timeout time.Duration `default:"30m" help:"Bound of each measurement."`
 }
 
 func main() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,26 +21,17 @@ import (
 // same rows from memory into the same tables. All three work in the batches and
 // with the parallelism of a rebuild.
 func measureRebuild(r *run) {
-	for _, one := range []struct {
-		name    string
-		history stack.History
-		command bool
-	}{
-		{"10 thousand messages", stack.History{Commits: size(r, 5_000, 0)}, false},
-		{"100 thousand messages", stack.History{Commits: size(r, 50_000, 1_000)}, true},
-		{"1 million messages", stack.History{Commits: size(r, 500_000, 0)}, true},
-		{"1 million, and a day of idle watermarks",
-			stack.History{Commits: size(r, 500_000, 1_000), Idle: size(r, 24*time.Hour, time.Minute)}, false},
-	} {
-		if one.history.Commits == 0 {
-			continue
+	for messages := r.largest; ; messages /= 10 {
+		name := fmt.Sprintf("%d messages", messages)
+		config := filledConfig(r, stack.History{Commits: messages / 2})
+		measureBuild(r, config, name, messages)
+		if messages <= 10_000 {
+			break
 		}
-		config := filledConfig(r, one.history)
-		measureBuild(r, config, one.name, float64(2*one.history.Commits))
-		if one.command {
-			measureCommand(r, config, one.name)
-		}
+		measureCommand(r, config, name)
 	}
+	config := filledConfig(r, stack.History{Commits: r.largest / 2, Idle: size(r, 24*time.Hour, time.Minute)})
+	measureBuild(r, config, fmt.Sprintf("%d messages and a day of idle watermarks", r.largest), r.largest)
 }
 
 // filledConfig is newConfig with a history in place of what the change feed
@@ -53,11 +45,13 @@ func filledConfig(r *run, history stack.History) service.Config {
 	return config
 }
 
-func measureBuild(r *run, config service.Config, name string, rows float64) {
+func measureBuild(r *run, config service.Config, name string, messages int) {
+	rows := float64(messages)
 	store := &keeper{}
 	reading := build(r, config, store).Seconds() / rows
 	inserting := insert(r, store).Seconds() / float64(store.rows)
 	*store = keeper{}
+	r.progress("building a generation of %s", name)
 	peak := watchHeap()
 	building := build(r, config, newGeneration(r)).Seconds() / rows
 	heap := peak()

@@ -22,6 +22,8 @@ type run struct {
 	ctx   context.Context
 	name  string
 	small bool
+	// largest bounds the messages of a history.
+	largest int
 	// say prints what is under way, and what went wrong.
 	say   func(string)
 	lines []line
@@ -39,7 +41,7 @@ func (m measurement) measure(ctx context.Context, given flags) (lines []line, ok
 	ctx, cancel := context.WithTimeout(ctx, given.Timeout)
 	defer cancel()
 	testing.Benchmark(func(b *testing.B) {
-		r := &run{TB: b, ctx: ctx, name: m.name, small: given.Small, say: say}
+		r := &run{TB: b, ctx: ctx, name: m.name, small: given.Small, largest: given.Largest, say: say}
 		defer func() {
 			lines = r.lines
 			// Also after FailNow, which ends the goroutine.

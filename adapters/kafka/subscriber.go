@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -28,7 +29,7 @@ const (
 
 // Subscriber returns a Watermill subscriber for a consumer group that
 // starts at the oldest record. It keeps one message of each partition in
-// flight; Record tells where a message comes from.
+// flight, which carries a run of records; Records returns them.
 func (b Brokers) Subscriber(group string, log watermill.LoggerAdapter) (message.Subscriber, error) {
 	config := newConfig(context.Background()) // Close ends it
 	config.Consumer.Return.Errors = true
@@ -48,46 +49,36 @@ func (b Brokers) Subscriber(group string, log watermill.LoggerAdapter) (message.
 		Unmarshaler:           unmarshaler{},
 		OverwriteSaramaConfig: config,
 		NackResendSleep:       resendAfter,
+		Tracer:                inRuns{},
 	}, log)
 }
-
-// The metadata of a message.
-const (
-	metaTopic     = "topic"
-	metaPartition = "partition"
-	metaOffset    = "offset"
-	metaMillis    = "timestamp" // Unix milliseconds
-)
 
 // unmarshaler cannot fail: a failure would restart the session for ever. What
 // a record says is decoded by whoever handles it.
 type unmarshaler struct{}
 
-func (unmarshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, error) {
-	msg := message.NewMessage(watermill.NewShortUUID(), record.Value)
-	msg.Metadata.Set(metaTopic, record.Topic)
-	msg.Metadata.Set(metaPartition, strconv.FormatInt(int64(record.Partition), 10))
-	msg.Metadata.Set(metaOffset, strconv.FormatInt(record.Offset, 10))
-	msg.Metadata.Set(metaMillis, strconv.FormatInt(record.Timestamp.UnixMilli(), 10))
+// The metadata of a message.
+const (
+	metaTopic     = "topic"
+	metaPartition = "partition"
+)
+
+func (unmarshaler) Unmarshal(run *sarama.ConsumerMessage) (*message.Message, error) {
+	msg := message.NewMessage(watermill.NewShortUUID(), run.Value)
+	msg.Metadata.Set(metaTopic, run.Topic)
+	msg.Metadata.Set(metaPartition, strconv.FormatInt(int64(run.Partition), 10))
 	return msg, nil
 }
 
-// Record returns the Kafka record that a message of Subscriber carries.
-func (Brokers) Record(msg *message.Message) (projection.Record, error) {
+// Records returns the Kafka records that a message of Subscriber carries.
+func (Brokers) Records(msg *message.Message) ([]projection.Record, error) {
 	partition, err := strconv.ParseInt(msg.Metadata.Get(metaPartition), 10, 32)
 	if err != nil {
-		return projection.Record{}, err
+		return nil, fmt.Errorf("partition: %w", err)
 	}
-	offset, err := strconv.ParseInt(msg.Metadata.Get(metaOffset), 10, 64)
-	if err != nil {
-		return projection.Record{}, err
+	records, err := unpack(msg.Payload)
+	for i := range records {
+		records[i].Topic, records[i].Partition = msg.Metadata.Get(metaTopic), int32(partition)
 	}
-	millis, err := strconv.ParseInt(msg.Metadata.Get(metaMillis), 10, 64)
-	if err != nil {
-		return projection.Record{}, err
-	}
-	return projection.Record{
-		Topic: msg.Metadata.Get(metaTopic), Partition: int32(partition), Offset: offset,
-		Value: msg.Payload, At: time.UnixMilli(millis).UTC(),
-	}, nil
+	return records, err
 }

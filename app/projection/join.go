@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,9 @@ const (
 	// maxJoins bounds how often it begins again for partitions that were added
 	// meanwhile.
 	maxJoins = 10
+	// joinRecords is how many records share a flush when a rebuild does what
+	// consumers do.
+	joinRecords = 256
 )
 
 // build reads the topics to their ends, and on until consumers feed the
@@ -162,8 +166,8 @@ func (r Rebuild[R]) feed(ctx context.Context) error {
 		}
 		readers.Go(func() error {
 			return r.Topics.Read(ctx, p, checkpoints[i].NextOffset, p.End, func(records []Record) error {
-				for _, record := range records {
-					if _, err := writer.Write(record); err != nil {
+				for some := range slices.Chunk(records, joinRecords) {
+					if _, err := writer.Write(some); err != nil {
 						return err
 					}
 				}

@@ -11,7 +11,7 @@ import (
 
 // WriterConfig tunes a Writer; the zero value means the defaults.
 type WriterConfig struct {
-	// MaxItems is the greatest number of records in one flush. Default 256.
+	// MaxItems is how many records are enough for a flush. Default 1024.
 	MaxItems int
 	// Linger is how long a flush waits for more records. Default 1 ms.
 	Linger time.Duration
@@ -21,7 +21,7 @@ type WriterConfig struct {
 
 func (c WriterConfig) withDefaults() WriterConfig {
 	if c.MaxItems <= 0 {
-		c.MaxItems = 256
+		c.MaxItems = 1024
 	}
 	if c.Linger <= 0 {
 		c.Linger = time.Millisecond
@@ -53,13 +53,13 @@ type Outcome[R any] struct {
 }
 
 type request[R any] struct {
-	item   Item[R]
+	items  []Item[R]
 	result chan<- result[R]
 }
 
 type result[R any] struct {
-	item  Item[R] // as it was stored
-	fresh bool
+	items []Item[R] // as they were stored
+	fresh []bool
 	err   error
 }
 
@@ -71,28 +71,40 @@ func NewWriter[R any](projection Projection[R], store Store[R], config WriterCon
 	config = config.withDefaults()
 	return &Writer[R]{
 		projection: projection, store: store, config: config,
-		queue: make(chan request[R], config.MaxItems), stopped: make(chan struct{}),
+		queue: make(chan request[R]), stopped: make(chan struct{}),
 	}
 }
 
-// Write projects a record and returns once it is durable. A record that
-// cannot be understood becomes a dead letter, which is no error. Write must
-// not be called twice at once for one partition: the order of its offsets is
-// the order of the calls. It waits for at most the flush under way and its
-// own, or until Run ends: then the error is ErrStopped.
-func (w *Writer[R]) Write(record Record) (Outcome[R], error) {
-	message, item := Project(w.projection, record)
+// Write projects records of one partition, in the order of their offsets, and
+// returns once they are durable. A record that cannot be understood becomes a
+// dead letter, which is no error. After an error some of them may be durable;
+// all of them are to be written again. Write must not be called twice at once
+// for one partition: the order of its offsets is the order of the calls. It
+// waits for at most the flush under way and its own, or until Run ends: then
+// the error is ErrStopped.
+func (w *Writer[R]) Write(records []Record) ([]Outcome[R], error) {
+	messages, items := make([]canaljson.Message, len(records)), make([]Item[R], len(records))
+	for i, record := range records {
+		messages[i], items[i] = Project(w.projection, record)
+	}
 	done := make(chan result[R], 1)
 	select {
-	case w.queue <- request[R]{item: item, result: done}:
+	case w.queue <- request[R]{items: items, result: done}:
 	case <-w.stopped:
-		return Outcome[R]{}, ErrStopped
+		return nil, ErrStopped
 	}
 	select {
 	case r := <-done:
-		return Outcome[R]{Item: r.item, Message: message, Fresh: r.fresh}, r.err
+		if r.err != nil {
+			return nil, r.err
+		}
+		outcomes := make([]Outcome[R], len(records))
+		for i := range outcomes {
+			outcomes[i] = Outcome[R]{Item: r.items[i], Message: messages[i], Fresh: r.fresh[i]}
+		}
+		return outcomes, nil
 	case <-w.stopped:
-		return Outcome[R]{}, ErrStopped
+		return nil, ErrStopped
 	}
 }
 
@@ -112,8 +124,8 @@ func (w *Writer[R]) Run(ctx context.Context) error {
 	}
 }
 
-// gather waits for a record and takes those that follow within the linger.
-// It returns nil when ctx ends.
+// gather waits for records and takes those that follow within the linger. It
+// returns nil when ctx ends.
 func (w *Writer[R]) gather(ctx context.Context) []request[R] {
 	var batch []request[R]
 	select {
@@ -124,10 +136,11 @@ func (w *Writer[R]) gather(ctx context.Context) []request[R] {
 	}
 	timer := time.NewTimer(w.config.Linger)
 	defer timer.Stop()
-	for len(batch) < w.config.MaxItems {
+	for count := len(batch[0].items); count < w.config.MaxItems; {
 		select {
 		case next := <-w.queue:
 			batch = append(batch, next)
+			count += len(next.items)
 		case <-timer.C:
 			return batch
 		}
@@ -135,44 +148,54 @@ func (w *Writer[R]) gather(ctx context.Context) []request[R] {
 	return batch
 }
 
+// flush makes a batch durable and answers each of its requests.
 func (w *Writer[R]) flush(ctx context.Context, batch []request[R]) error {
-	items := make([]Item[R], len(batch))
-	for i, request := range batch {
-		items[i] = request.item
+	var items []Item[R]
+	for _, request := range batch {
+		items = append(items, request.items...)
 	}
-	// A flush under way is finished when the service stops: its records are
-	// in hand, and a half-done write helps nobody.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.config.Timeout)
-	defer cancel()
-	fresh, err := w.store.Flush(ctx, items)
-	if errors.Is(err, ErrRejected) {
-		return w.isolate(ctx, batch, err)
-	}
+	fresh, err := w.storeItems(ctx, items)
 	if err != nil {
 		err = fmt.Errorf("flush %d records from %s: %w", len(items), items[0].Record, err)
 	}
-	for i, request := range batch {
-		request.result <- result[R]{item: items[i], fresh: err == nil && fresh[i], err: err}
+	for _, request := range batch {
+		count := len(request.items)
+		answer := result[R]{err: err}
+		if err == nil {
+			answer.items, answer.fresh = items[:count], fresh[:count]
+		}
+		request.result <- answer
+		items, fresh = items[count:], fresh[min(count, len(fresh)):]
 	}
 	return err
 }
 
-// isolate flushes the records of a rejected batch one by one, so that only
-// the one at fault becomes a dead letter.
-func (w *Writer[R]) isolate(ctx context.Context, batch []request[R], rejected error) error {
-	if len(batch) == 1 {
-		item := &batch[0].item
-		if item.DeadLetter != "" {
-			batch[0].result <- result[R]{err: rejected}
-			return rejected
-		}
-		item.DeadLetter, item.Rows = rejection(rejected), nil
-		return w.flush(ctx, batch)
+// storeItems makes items durable. Of those that the database rejects only the one
+// at fault becomes a dead letter.
+func (w *Writer[R]) storeItems(ctx context.Context, items []Item[R]) (fresh []bool, err error) {
+	fresh, err = w.storeWhole(ctx, items)
+	if !errors.Is(err, ErrRejected) {
+		return fresh, err
 	}
-	for i := range batch {
-		if err := w.flush(ctx, batch[i:i+1]); errors.Is(err, ErrGap) {
-			return err
+	if len(items) == 1 {
+		if items[0].DeadLetter != "" {
+			return nil, err
 		}
+		items[0].DeadLetter, items[0].Rows = rejection(err), nil
+		return w.storeWhole(ctx, items)
 	}
-	return nil
+	middle := len(items) / 2
+	if fresh, err = w.storeItems(ctx, items[:middle]); err != nil {
+		return nil, err
+	}
+	rest, err := w.storeItems(ctx, items[middle:])
+	return append(fresh, rest...), err
+}
+
+func (w *Writer[R]) storeWhole(ctx context.Context, items []Item[R]) ([]bool, error) {
+	// A flush under way is finished when the service stops: its records are
+	// in hand, and a half-done write helps nobody.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.config.Timeout)
+	defer cancel()
+	return w.store.Flush(ctx, items)
 }

@@ -71,6 +71,15 @@ func start(t *testing.T, store *memory) (*Writer[note], <-chan error) {
 	return writer, ended
 }
 
+// write writes one record.
+func write(writer *Writer[note], record Record) (Outcome[note], error) {
+	outcomes, err := writer.Write([]Record{record})
+	if err != nil {
+		return Outcome[note]{}, err
+	}
+	return outcomes[0], nil
+}
+
 func ddl(t *testing.T, partition int32, query string) Record {
 	t.Helper()
 	value, err := canaljson.Encode(&canaljson.DDL{Database: "d", Table: "t", Type: "QUERY", Query: query, CommitTs: 1})
@@ -85,7 +94,7 @@ func TestWriteReturnsOnlyWhenTheRecordIsDurable(t *testing.T) {
 	writer, _ := start(t, store)
 	written := make(chan error, 1)
 	go func() {
-		outcome, err := writer.Write(ddl(t, 0, "a"))
+		outcome, err := write(writer, ddl(t, 0, "a"))
 		if err == nil && (!outcome.Fresh || len(outcome.Rows) != 1 || outcome.Rows[0] != "a") {
 			err = fmt.Errorf("outcome is %+v", outcome)
 		}
@@ -108,7 +117,7 @@ func TestRecordsThatArriveDuringAFlushShareTheNext(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range int32(writers) {
 		wait.Go(func() {
-			if _, err := writer.Write(ddl(t, i, "a")); err != nil {
+			if _, err := write(writer, ddl(t, i, "a")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -142,7 +151,7 @@ func TestWhatCannotBeUnderstoodIsADeadLetter(t *testing.T) {
 		"nothing to note": ddl(t, 0, ""),
 		"onlyHandleKey":   {Value: []byte(reduced)},
 	} {
-		outcome, err := writer.Write(record)
+		outcome, err := write(writer, record)
 		if err != nil || !strings.Contains(outcome.DeadLetter, reason) || len(outcome.Rows) != 0 {
 			t.Errorf("want a dead letter for %q, got %+v, %v", reason, outcome, err)
 		}
@@ -163,7 +172,7 @@ func TestARowThatTheDatabaseRejectsIsADeadLetterAlone(t *testing.T) {
 			if i == 3 {
 				query = "rejected"
 			}
-			outcome, err := writer.Write(ddl(t, i, query))
+			outcome, err := write(writer, ddl(t, i, query))
 			if err != nil || !outcome.Fresh || (outcome.DeadLetter != "") != (i == 3) {
 				t.Errorf("record %d: %+v, %v", i, outcome, err)
 			}
@@ -172,18 +181,51 @@ func TestARowThatTheDatabaseRejectsIsADeadLetterAlone(t *testing.T) {
 	wait.Wait()
 }
 
+func TestARejectedRowAmongTheRecordsOfAPartitionIsADeadLetterAlone(t *testing.T) {
+	store := newMemory(true)
+	writer, _ := start(t, store)
+	var records []Record
+	for i := range int64(11) {
+		query := fmt.Sprint("fine ", i)
+		if i == 7 {
+			query = "rejected"
+		}
+		record := ddl(t, 0, query)
+		record.Offset = i
+		records = append(records, record)
+	}
+	outcomes, err := writer.Write(records)
+	if err != nil || len(outcomes) != len(records) {
+		t.Fatalf("%d outcomes, %v", len(outcomes), err)
+	}
+	for i, outcome := range outcomes {
+		if !outcome.Fresh || outcome.Record.Offset != int64(i) || (outcome.DeadLetter != "") != (i == 7) || outcome.Message == nil {
+			t.Errorf("record %d: %+v", i, outcome)
+		}
+	}
+	next := int64(0)
+	for _, items := range store.flushes {
+		for _, item := range items {
+			if item.Record.Offset != next {
+				t.Errorf("offset %d was stored where %d was due", item.Record.Offset, next)
+			}
+			next++
+		}
+	}
+}
+
 func TestADatabaseErrorGoesBackToTheRecord(t *testing.T) {
 	store := newMemory(true)
 	away := errors.New("database away")
 	store.err = away
 	writer, _ := start(t, store)
-	if _, err := writer.Write(ddl(t, 0, "a")); !errors.Is(err, away) {
+	if _, err := write(writer, ddl(t, 0, "a")); !errors.Is(err, away) {
 		t.Errorf("got %v", err)
 	}
 	store.mu.Lock()
 	store.err = nil
 	store.mu.Unlock()
-	if _, err := writer.Write(ddl(t, 0, "a")); err != nil {
+	if _, err := write(writer, ddl(t, 0, "a")); err != nil {
 		t.Errorf("after it came back: %v", err)
 	}
 }
@@ -192,13 +234,13 @@ func TestAGapEndsTheWriter(t *testing.T) {
 	store := newMemory(true)
 	store.err = fmt.Errorf("wrapped: %w", ErrGap)
 	writer, ended := start(t, store)
-	if _, err := writer.Write(ddl(t, 0, "a")); !errors.Is(err, ErrGap) {
+	if _, err := write(writer, ddl(t, 0, "a")); !errors.Is(err, ErrGap) {
 		t.Errorf("the record got %v", err)
 	}
 	if err := <-ended; !errors.Is(err, ErrGap) {
 		t.Errorf("Run returned %v", err)
 	}
-	if _, err := writer.Write(ddl(t, 0, "a")); !errors.Is(err, ErrStopped) {
+	if _, err := write(writer, ddl(t, 0, "a")); !errors.Is(err, ErrStopped) {
 		t.Errorf("a write afterwards got %v", err)
 	}
 }

@@ -29,8 +29,9 @@ type Broker interface {
 	// Subscriber reads a topic for a group, from the oldest record on, one
 	// record of each partition at a time.
 	Subscriber(group string, log watermill.LoggerAdapter) (message.Subscriber, error)
-	// Record returns the record that a subscriber's message carries.
-	Record(*message.Message) (projection.Record, error)
+	// Records returns the records that a subscriber's message carries, in the
+	// order of their offsets.
+	Records(*message.Message) ([]projection.Record, error)
 }
 
 // Config registers a projection.
@@ -184,23 +185,25 @@ func (c *Consumer[R]) newRouter(writer *projection.Writer[R]) (router *message.R
 	return router, closeSubscribers, nil
 }
 
-// handle returns only when the record is durable; an error makes the client
-// deliver it again.
+// handle returns only when the records are durable; an error makes the client
+// deliver them again.
 func (c *Consumer[R]) handle(writer *projection.Writer[R]) message.NoPublishHandlerFunc {
 	return func(msg *message.Message) error {
-		record, err := c.broker.Record(msg)
+		records, err := c.broker.Records(msg)
 		if err != nil {
-			return fmt.Errorf("read coordinates of a record: %w", err)
+			return fmt.Errorf("read the records of a message: %w", err)
 		}
-		outcome, err := writer.Write(record)
+		outcomes, err := writer.Write(records)
 		if err != nil {
 			return err
 		}
-		if outcome.Watermark != 0 {
-			c.wake()
-		}
-		if outcome.Fresh && c.config.OnFresh != nil {
-			c.config.OnFresh(msg.Context(), c.log, outcome)
+		for _, outcome := range outcomes {
+			if outcome.Watermark != 0 {
+				c.wake()
+			}
+			if outcome.Fresh && c.config.OnFresh != nil {
+				c.config.OnFresh(msg.Context(), c.log, outcome)
+			}
 		}
 		return nil
 	}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"helfy/app/projection"
+	"helfy/domain"
+	"helfy/internal/stack"
+	"helfy/service"
+)
+
+// auditPage is how many entries a page has.
+const auditPage = 50
+
+// measureAudit asks GET /api/audit for pages by each filter, the newest ones
+// and those in the middle of a large log, one at a time.
+func measureAudit(r *run) {
+	history := stack.History{Commits: r.largest / 2, Users: max(10, r.largest/200)}
+	config, middle := auditConfig(r, history)
+	client := stack.Serve(r, config)
+	token, err := client.Login(r.Context(), "admin", "admin")
+	r.must(err)
+	for _, filter := range []struct{ name, query string }{
+		{"no filter", ""},
+		{"userId", "&userId=7"},
+		{"user", "&user=user-7"},
+		{"eventType", "&eventType=LOGIN_SUCCESS"},
+		{"operation", "&operation=UPDATE"},
+		{"table", "&table=users"},
+		{"source", "&source=event"},
+		{"ip", "&ip=192.0.2.1"},
+		{"from", "&from=" + url.QueryEscape(middle.Add(-time.Minute).Format(time.RFC3339Nano))},
+		{"to", "&to=" + url.QueryEscape(middle.Format(time.RFC3339Nano))},
+		{"user and source", "&user=user-7&source=event"},
+	} {
+		first := ask50(r, client, token, filter.query)
+		deep := ask50(r, client, token, filter.query+"&cursor="+cursorAt(middle))
+		l := line{Case: fmt.Sprintf("page of %d by %s, in the middle of the log, p99", auditPage, filter.name), Value: deep.percentile(99), Unit: "ms"}
+		r.add(l.beside("newest page", first.percentile(99)))
+	}
+}
+
+// auditConfig returns a configuration whose log has a history, and the time of
+// its middle.
+func auditConfig(r *run, history stack.History) (config service.Config, middle time.Time) {
+	began := time.Now().Add(time.Minute) // as Fill has it
+	config = newConfig(r)
+	stack.AddUser(r, config, "admin", domain.RoleAdmin)
+	r.must(config.PauseChangefeed(r.Context()))
+	r.progress("writing %d messages", 2*history.Commits)
+	stack.Fill(r, config, history)
+	r.progress("making the log of them")
+	if out, err := stack.Command(r.Context(), config, "rebuild", projection.AuditName, "--accept-diff").CombinedOutput(); err != nil {
+		r.Fatalf("helfy rebuild: %v: %s", err, out)
+	}
+	_, err := stack.DB(r, config).ExecContext(r.Context(), "ANALYZE TABLE projection_audit_entries")
+	r.must(err)
+	return config, began.Add(time.Duration(history.Commits/2) * time.Millisecond)
+}
+
+// cursorAt is the cursor of a page that begins at a time.
+func cursorAt(at time.Time) string {
+	text, err := json.Marshal(map[string]any{"c": domain.TSOOfTime(at), "t": "users", "k": "1"})
+	if err != nil {
+		panic(err) // numbers and texts
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+// ask50 asks for a page again and again and returns how long each took.
+func ask50(r *run, client *stack.Client, token, query string) times {
+	path := fmt.Sprintf("/api/audit?limit=%d%s", auditPage, query)
+	var took times
+	for range size(r, 200, 5) {
+		began := time.Now()
+		response, body, err := client.Do(r.Context(), http.MethodGet, path, token, "")
+		r.must(err)
+		if response.StatusCode != http.StatusOK {
+			r.Fatalf("%s: %s: %s", path, response.Status, body)
+		}
+		took = append(took, time.Since(began))
+	}
+	return took
+}
