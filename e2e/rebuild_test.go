@@ -41,10 +41,10 @@ func readRebuilt(t *testing.T, printed string) rebuilt {
 	return result
 }
 
-// runRebuild rebuilds the audit log, which must succeed.
-func runRebuild(t *testing.T, config service.Config) rebuilt {
+// runRebuild rebuilds a projection, which must succeed.
+func runRebuild(t *testing.T, config service.Config, name string) rebuilt {
 	t.Helper()
-	code, printed := stack.RunCommand(t, config, "", "rebuild", "audit", "--json")
+	code, printed := stack.RunCommand(t, config, "", "rebuild", name, "--json")
 	result := readRebuilt(t, printed)
 	if code != 0 || !result.Equal || !result.Switched {
 		t.Fatalf("exit code %d: %s", code, printed)
@@ -55,11 +55,11 @@ func runRebuild(t *testing.T, config service.Config) rebuilt {
 // killAtCommit runs a rebuild that is killed at its nth COMMIT, before or
 // after it is done. If the rebuild does not get there, it returns what it
 // printed.
-func killAtCommit(t *testing.T, config service.Config, n int, cut stack.Cut) (printed string, ended bool) {
+func killAtCommit(t *testing.T, config service.Config, name string, n int, cut stack.Cut) (printed string, ended bool) {
 	t.Helper()
 	via, proxy := viaProxy(t, config)
 	proxy.CutNth(n, cut)
-	rebuild := stack.Start(t, via, "rebuild", "audit", "--json")
+	rebuild := stack.Start(t, via, "rebuild", name, "--json")
 	stack.Eventually(t, patience, func() error {
 		if proxy.Cuts.Load() == 0 && !rebuild.Ended() {
 			return errors.New("the rebuild neither commits nor ends")
@@ -108,7 +108,7 @@ func TestARebuildThatIsKilledTwentyTimesUnderLoadEndsAsOneThatIsNot(t *testing.T
 	for range kills {
 		// The first three begin the generation and open its checkpoints.
 		cut := []stack.Cut{stack.FreezeBeforeCommit, stack.FreezeAfterCommit}[random.IntN(2)]
-		if printed, ended := killAtCommit(t, config, 5+random.IntN(4), cut); ended {
+		if printed, ended := killAtCommit(t, config, "audit", 5+random.IntN(4), cut); ended {
 			t.Fatalf("the rebuild is over: %s", printed)
 		}
 		last.generation, last.records = progressOf(t, config)
@@ -128,7 +128,7 @@ func TestARebuildThatIsKilledTwentyTimesUnderLoadEndsAsOneThatIsNot(t *testing.T
 	if !killed.Resumed || !killed.Equal || !killed.Switched || killed.Generation != last.generation {
 		t.Errorf("the last of them: %+v", killed)
 	}
-	if whole := runRebuild(t, config); whole.Resumed || whole.Live != killed.Generation {
+	if whole := runRebuild(t, config, "audit"); whole.Resumed || whole.Live != killed.Generation {
 		t.Errorf("one that is not killed: %+v", whole)
 	}
 	if code, printed := stack.RunCommand(t, config, "", "rollback", "audit"); code != 0 {
@@ -157,30 +157,12 @@ func TestARebuildGoesOnAfterAKillAtEachOfItsCommits(t *testing.T) {
 	logins.finish(t)
 	requireExactlyOnce(t, config, api, logins)
 
-	var state string
-	seen := map[string]int{}
-	kills, over := 0, false
-	for n := 1; !over && kills < 100; n++ {
-		cut := []stack.Cut{stack.FreezeBeforeCommit, stack.FreezeAfterCommit}[kills%2]
-		var printed string
-		if printed, over = killAtCommit(t, config, n, cut); over {
-			if result := readRebuilt(t, printed); !result.Equal || !result.Switched {
-				t.Errorf("it ended with %s", printed)
-			}
-			break
-		}
-		kills++
-		// Where it has got further than before it has less to do.
-		if now := newestState(t, config); now != state {
-			state, n = now, 0
-		}
-		seen[state]++
+	// The statistics have nothing to derive, and so less to commit.
+	for name, least := range map[string]map[string]int{
+		"audit": {"building": 5, "checking": 3}, "logins": {"building": 4, "checking": 1},
+	} {
+		killAtEachCommit(t, config, name, least)
 	}
-	t.Logf("%d kills, after which the generation was %v", kills, seen)
-	if !over || seen["building"] < 5 || seen["checking"] < 3 {
-		t.Errorf("over: %v, after %d kills", over, kills)
-	}
-	runRebuild(t, config)
 	requireExactlyOnce(t, config, api, logins)
 	var unfinished int
 	err := stack.DB(t, config).QueryRowContext(t.Context(),
@@ -190,11 +172,43 @@ func TestARebuildGoesOnAfterAKillAtEachOfItsCommits(t *testing.T) {
 	}
 }
 
-// newestState returns the state of the newest generation.
-func newestState(t *testing.T, config service.Config) (state string) {
+// killAtEachCommit rebuilds a projection with kills, of which so many at least
+// must leave the generation in each state.
+func killAtEachCommit(t *testing.T, config service.Config, name string, least map[string]int) {
+	t.Helper()
+	var state string
+	seen := map[string]int{}
+	kills, over := 0, false
+	for n := 1; !over && kills < 100; n++ {
+		cut := []stack.Cut{stack.FreezeBeforeCommit, stack.FreezeAfterCommit}[kills%2]
+		var printed string
+		if printed, over = killAtCommit(t, config, name, n, cut); over {
+			if result := readRebuilt(t, printed); !result.Equal || !result.Switched {
+				t.Errorf("it ended with %s", printed)
+			}
+			break
+		}
+		kills++
+		// Where it has got further than before it has less to do.
+		if now := newestState(t, config, name); now != state {
+			state, n = now, 0
+		}
+		seen[state]++
+	}
+	t.Logf("%s: %d kills, after which the generation was %v", name, kills, seen)
+	for state, count := range least {
+		if !over || seen[state] < count {
+			t.Errorf("over: %v, after %d kills, %d of them while it was %s, want %d", over, kills, seen[state], state, count)
+		}
+	}
+	runRebuild(t, config, name)
+}
+
+// newestState returns the state of a projection's newest generation.
+func newestState(t *testing.T, config service.Config, name string) (state string) {
 	t.Helper()
 	err := stack.DB(t, config).QueryRowContext(t.Context(),
-		"SELECT state FROM projection_generations WHERE projection = 'audit' ORDER BY generation DESC LIMIT 1").Scan(&state)
+		"SELECT state FROM projection_generations WHERE projection = ? ORDER BY generation DESC LIMIT 1", name).Scan(&state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +276,7 @@ func TestTheLateFlushOfAZombieIsFencedOff(t *testing.T) {
 	release() // the flush gets its locks, and nobody goes on with it
 	stack.Start(t, config, "consume")
 	began := time.Now()
-	result := runRebuild(t, config)
+	result := runRebuild(t, config, "audit")
 	if code, printed := stack.RunCommand(t, config, "", "projections", "prune", "audit"); code != 0 {
 		t.Fatalf("prune: exit code %d: %s", code, printed)
 	}
