@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"helfy/adapters/tidb"
 	"helfy/app/findings"
@@ -394,4 +395,26 @@ func TestNothingIsLeftOfAGenerationThatIsVerifiedWhileItIsPruned(t *testing.T) {
 		t.Error(err)
 	}
 	requireGone(t, config, 1)
+}
+
+// A generation that was built has read further than the consumers, by a
+// little: a rollback waits for them.
+func TestARollbackWaitsUntilItLosesNothing(t *testing.T) {
+	config, _, token, stop := newLog(t)
+	mustRebuild(t, config, projection.RebuildOptions{})
+	stop()
+	exec(t, config, "UPDATE projection_generations SET complete_through = complete_through + (2000 << 18) WHERE projection = 'audit' AND state = 'live'")
+	ended := make(chan error, 1)
+	go func() { ended <- second(config.Rollback(t.Context(), projection.AuditName)) }()
+	select {
+	case err := <-ended:
+		t.Errorf("it ended without any consumer: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	client, _ := stack.Run(t, config)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	requireStates(t, config, "live standby")
+	wholeLog(t, client, token)
 }

@@ -117,12 +117,38 @@ func (c Config) Rollback(ctx context.Context, name string) (number int, err erro
 			return fmt.Errorf("no generation of %s that was live before is kept: %w", name, projection.ErrNoGeneration)
 		}
 		number = before.Number
+		return switchBack(ctx, one, number)
+	})
+	return number, err
+}
+
+const (
+	// levelPatience bounds how long a rollback waits for the consumers: the
+	// live generation may have read a little further, when it was built.
+	levelPatience = 30 * time.Second
+	levelEvery    = 50 * time.Millisecond
+)
+
+// switchBack makes a standby live as soon as it is as complete as the live one.
+func switchBack(ctx context.Context, one registered, number int) error {
+	deadline := time.Now().Add(levelPatience)
+	for {
 		if err := one.derive(ctx, number); err != nil {
 			return err
 		}
-		return generations.Switch(ctx, number)
-	})
-	return number, err
+		err := one.generations().Switch(ctx, number)
+		if !errors.Is(err, projection.ErrBehind) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no consumer has made it as complete in %s: %w", levelPatience, err)
+		}
+		select {
+		case <-time.After(levelEvery):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
 }
 
 // Prune removes every generation but the live one and returns their numbers.
