@@ -52,7 +52,7 @@ func measureBuild(r *run, config service.Config, name string, messages int) {
 	inserting := insert(r, store).Seconds() / float64(store.rows)
 	*store = keeper{}
 	r.progress("building a generation of %s", name)
-	peak := watchHeap()
+	peak := stack.WatchHeap()
 	building := build(r, config, newGeneration(r)).Seconds() / rows
 	heap := peak()
 	r.add(line{Case: name + ": rows", Value: 1 / building, Unit: "/s"}.

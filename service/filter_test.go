@@ -78,7 +78,7 @@ func TestABadFilterIsNamed(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client := stack.Serve(t, config)
 	token := login(t, client, "admin")
-	for query, location := range map[string]string{
+	requireNamed(t, client, "/api/audit", token, map[string]string{
 		"userId=zero":               "query.userId",
 		"userId=0":                  "query.userId",
 		"eventType=login":           "query.eventType",
@@ -93,9 +93,16 @@ func TestABadFilterIsNamed(t *testing.T) {
 		"cursor=x":                         "query.cursor",
 		"limit=0":                          "query.limit",
 		"colour=red":                       "query.colour",
-	} {
+	})
+}
+
+// requireNamed sends queries that a route refuses, each for one parameter that
+// its answer must name.
+func requireNamed(t *testing.T, client *stack.Client, route, token string, locations map[string]string) {
+	t.Helper()
+	for query, location := range locations {
 		var problem struct{ Errors []struct{ Location string } }
-		if err := json.Unmarshal(call(t, client, "GET", "/api/audit?"+query, token, 400), &problem); err != nil {
+		if err := json.Unmarshal(call(t, client, http.MethodGet, route+"?"+query, token, http.StatusBadRequest), &problem); err != nil {
 			t.Fatal(err)
 		}
 		if len(problem.Errors) != 1 || problem.Errors[0].Location != location {

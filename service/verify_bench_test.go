@@ -2,10 +2,8 @@ package service_test
 
 import (
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"testing"
-	"time"
 
 	"helfy/internal/stack"
 	"helfy/service"
@@ -34,7 +32,7 @@ func BenchmarkVerify(b *testing.B) {
 	})
 	for name, from := range map[string]string{"kafka": "kafka", "folder": dir} {
 		b.Run(name, func(b *testing.B) {
-			peak := watchHeap()
+			peak := stack.WatchHeap()
 			for b.Loop() {
 				report, err := config.VerifyAudit(b.Context(), service.Examination{From: from})
 				if err != nil || !report.Clean() || report.Entries != 2*commits {
@@ -44,30 +42,5 @@ func BenchmarkVerify(b *testing.B) {
 			b.ReportMetric(float64(2*commits*b.N)/b.Elapsed().Seconds(), "messages/s")
 			b.ReportMetric(peak(), "MB-heap")
 		})
-	}
-}
-
-// watchHeap samples the heap until the function that it returns is called,
-// which tells its greatest size in MB.
-func watchHeap() (peak func() float64) {
-	runtime.GC()
-	stop, greatest := make(chan struct{}), make(chan uint64)
-	go func() {
-		var most uint64
-		for {
-			var stats runtime.MemStats
-			runtime.ReadMemStats(&stats)
-			most = max(most, stats.HeapInuse)
-			select {
-			case <-time.After(20 * time.Millisecond):
-			case <-stop:
-				greatest <- most
-				return
-			}
-		}
-	}()
-	return func() float64 {
-		close(stop)
-		return float64(<-greatest) / (1 << 20)
 	}
 }

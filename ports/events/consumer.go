@@ -26,8 +26,8 @@ type Broker interface {
 	Committed(ctx context.Context, group string, partitions []projection.Partition) ([]int64, error)
 	// Commit sets them; a negative one is left as it is.
 	Commit(ctx context.Context, group string, partitions []projection.Partition, offsets []int64) error
-	// Subscriber reads a topic for a group, from the oldest record on, one
-	// record of each partition at a time.
+	// Subscriber reads a topic for a group, from the oldest record on, one run of
+	// records of each partition at a time.
 	Subscriber(group string, log watermill.LoggerAdapter) (message.Subscriber, error)
 	// Records returns the records that a subscriber's message carries, in the
 	// order of their offsets.
