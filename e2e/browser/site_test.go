@@ -1,0 +1,41 @@
+//go:build browser
+
+package browser_test
+
+import (
+	"testing"
+
+	"helfy/domain"
+	"helfy/internal/browser"
+	"helfy/internal/stack"
+	"helfy/service"
+)
+
+// site is a running service with the users admin and alice, whose passwords are
+// their names, and a browser.
+type site struct {
+	t       *testing.T
+	config  service.Config
+	client  *stack.Client
+	browser *browser.Browser
+	stop    func()
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	stack.AddUser(t, config, "alice", domain.RoleUser)
+	config.Port = stack.FreePort(t) // so that a second process can take the place of the first
+	s := &site{t: t, config: config, browser: browser.Start(t)}
+	s.client, s.stop = stack.Run(t, config)
+	return s
+}
+
+// visit opens a tab that nobody is signed in to.
+func (s *site) visit(path string) *browser.Tab {
+	s.t.Helper()
+	tab := s.browser.NewTab(s.t, s.client.Base)
+	tab.Open(path)
+	return tab
+}
