@@ -38,6 +38,7 @@ func (p *planter) visitRoutes() {
 		p.t.Fatal(err)
 	}
 	p.call(http.MethodGet, "/api/sessions", token, "", http.StatusOK)
+	p.call(http.MethodGet, "/api/me/logins", token, "", http.StatusOK)
 	p.call(http.MethodDelete, "/api/sessions/"+me.SessionID, token, "", http.StatusNoContent)
 	p.call(http.MethodPost, "/api/logout", token, "", http.StatusNoContent)
 	p.changePasswords(admin, userPassword)
@@ -61,6 +62,7 @@ func (p *planter) visitRoutes() {
 	}
 	p.call(http.MethodGet, "/api/audit/findings", admin, "", http.StatusOK)
 	p.call(http.MethodGet, "/api/stats/logins", admin, "", http.StatusOK)
+	p.call(http.MethodGet, "/api/status", admin, "", http.StatusOK)
 	for _, path := range []string{"/health", "/livez", "/readyz", "/openapi.json", "/docs"} {
 		p.call(http.MethodGet, path, "", "", http.StatusOK)
 	}

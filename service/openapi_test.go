@@ -43,6 +43,8 @@ var calls = map[string]struct {
 	"show-transaction": {"/api/audit/transactions/COMMIT", "", "200"},
 	"list-findings":    {"/api/audit/findings?limit=1", "", "200"},
 	"count-logins":     {"/api/stats/logins?bucket=day", "", "200"},
+	"list-own-logins":  {"/api/me/logins?limit=1", "", "200"},
+	"show-status":      {"/api/status", "", "200"},
 	"health":           {"/health", "", "200"},
 	"livez":            {"/livez", "", "200"},
 	"readyz":           {"/readyz", "", "200"},

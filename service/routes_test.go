@@ -38,6 +38,8 @@ var routes = map[string]struct {
 	"POST /api/login":                        {everyone, "/api/login", adminsLogin, http.StatusOK},
 	"POST /api/logout":                       {signedIn, "/api/logout", "", http.StatusNoContent},
 	"GET /api/me":                            {signedIn, "/api/me", "", http.StatusOK},
+	"GET /api/me/logins":                     {signedIn, "/api/me/logins", "", http.StatusOK},
+	"GET /api/status":                        {admins, "/api/status", "", http.StatusOK},
 	"GET /api/sessions":                      {signedIn, "/api/sessions", "", http.StatusOK},
 	"DELETE /api/sessions/{id}":              {signedIn, "/api/sessions/550e8400-e29b-41d4-a716-446655440000", "", http.StatusNotFound},
 	"GET /api/users":                         {admins, "/api/users", "", http.StatusOK},

@@ -159,7 +159,7 @@ func (c Config) newHandler(
 	}
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
-	sessions := tidb.NewSessions(db)
+	sessions, logins := tidb.NewSessions(db), tidb.NewLoginStatistics(db)
 	return httpport.NewHandler(httpport.Config{
 		Login:         newCountedLogins(c.login(users, hasher, keyring, log), metrics),
 		Authenticate:  query.Authenticate{Sessions: sessions, Keyring: keyring, Now: time.Now, Idle: c.SessionIdle},
@@ -173,7 +173,11 @@ func (c Config) newHandler(
 		ShowTransaction: query.ShowTransaction{Log: audit},
 		ListAudit:       query.ListAudit{Log: audit, Gaps: gaps},
 		ListFindings:    query.ListFindings{Findings: audit},
-		CountLogins:     query.CountLogins{Counts: tidb.NewLoginStatistics(db), Gaps: gaps},
+		CountLogins:     query.CountLogins{Counts: logins, Gaps: gaps},
+		ListOwnLogins:   query.ListOwnLogins{Log: audit},
+		ShowStatus: query.ShowStatus{
+			Log: audit, Gaps: gaps, Findings: audit, Logins: logins, Changefeed: query.CachedAnswer(c.changefeed),
+		},
 		Health: query.CheckHealth{
 			Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps, Log: audit,
 			Stalled: query.Cached(stalled(c.projections(db, nil), observer)),

@@ -8,7 +8,28 @@ import (
 
 	"helfy/adapters/ticdc"
 	"helfy/adapters/tidb"
+	"helfy/app/query"
+	"helfy/domain"
 )
+
+// changefeed tells how the changefeed is doing.
+func (c Config) changefeed(ctx context.Context) query.Changefeed {
+	status, err := c.ChangefeedStatus(ctx)
+	switch {
+	case errors.Is(err, ticdc.ErrNoChangefeed):
+		return query.Changefeed{State: query.ChangefeedMissing, Error: "TiCDC has no changefeed " + c.ChangefeedID}
+	case err != nil:
+		return query.Changefeed{State: query.ChangefeedUnknown, Error: "TiCDC does not answer as it should"}
+	}
+	state := query.Changefeed{State: status.State}
+	if status.CheckpointTs != 0 {
+		state.CheckpointAt = domain.TimeOfTSO(status.CheckpointTs)
+	}
+	if status.Error != nil {
+		state.Error = status.Error.Code + ": " + status.Error.Message
+	}
+	return state
+}
 
 // watchEvery is how often the changefeed is looked at: a gap after a
 // changefeed that somebody removed begins at most that early.

@@ -65,9 +65,9 @@ func (a AuditLog) Transaction(ctx context.Context, commitTs uint64, limit int) (
 // conditions returns the SQL of a filter, a condition each, and its
 // arguments.
 func conditions(filter query.AuditFilter) (where []string, args []any) {
-	add := func(wanted bool, condition string, arg any) {
+	add := func(wanted bool, condition string, more ...any) {
 		if wanted {
-			where, args = append(where, condition), append(args, arg)
+			where, args = append(where, condition), append(args, more...)
 		}
 	}
 	// In a form that no index serves: it must not be chosen for this.
@@ -75,6 +75,11 @@ func conditions(filter query.AuditFilter) (where []string, args []any) {
 	add(filter.UserID != 0, "a.user_id = ?", filter.UserID)
 	add(filter.Username != "", "a.username = ?", filter.Username)
 	add(filter.EventType != "", "a.event_type = ?", filter.EventType)
+	types := make([]any, len(filter.EventTypes))
+	for i, eventType := range filter.EventTypes {
+		types[i] = eventType
+	}
+	add(len(types) > 0, "a.event_type IN "+tuples(1, len(types)), types...)
 	add(filter.Operation != "", "a.operation = ?", filter.Operation)
 	add(filter.Table != "", "a.table_name = ?", filter.Table)
 	add(filter.Source != "", "a.source = ?", filter.Source)

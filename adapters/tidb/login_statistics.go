@@ -15,7 +15,10 @@ import (
 // projection of login statistics. It is safe for concurrent use.
 type LoginStatistics struct{ db *sql.DB }
 
-var _ query.LoginCounts = LoginStatistics{}
+var (
+	_ query.LoginCounts = LoginStatistics{}
+	_ query.LoginSince  = LoginStatistics{}
+)
 
 // NewLoginStatistics returns the projection of login statistics in db.
 func NewLoginStatistics(db *sql.DB) LoginStatistics { return LoginStatistics{db: db} }
@@ -45,6 +48,26 @@ func (l LoginStatistics) Counts(
 		return fmt.Errorf("read login statistics: %w", err)
 	}
 	return nil
+}
+
+// Since implements query.LoginSince. What happened before the hour is not
+// counted, and a user who logged in in two hours is one user.
+func (l LoginStatistics) Since(ctx context.Context, start time.Time) (sums query.LoginSums, err error) {
+	err = l.db.QueryRowContext(ctx, `
+		SELECT COALESCE(SUM(IF(measure = ?, count, 0)), 0), COALESCE(SUM(IF(measure = ?, count, 0)), 0), COALESCE(SUM(IF(measure = ?, count, 0)), 0)
+		FROM projection_login_counts WHERE generation = `+liveGeneration+` AND period = ? AND starts_at >= ?`,
+		domain.Logins, domain.LoginFailures, domain.Lockouts, projection.LoginsName, domain.Hour, start.Unix(),
+	).Scan(&sums.Logins, &sums.Failures, &sums.Lockouts)
+	if err == nil {
+		err = l.db.QueryRowContext(ctx, `
+			SELECT COUNT(DISTINCT user_id) FROM projection_login_users
+			WHERE generation = `+liveGeneration+` AND period = ? AND starts_at >= ?`,
+			projection.LoginsName, domain.Hour, start.Unix()).Scan(&sums.Users)
+	}
+	if err != nil {
+		return sums, fmt.Errorf("sum up login statistics: %w", err)
+	}
+	return sums, nil
 }
 
 // CompleteThrough implements query.LoginCounts.

@@ -24,10 +24,12 @@ type AuditFilter struct {
 	UserID    domain.UserID
 	Username  string // exactly
 	EventType domain.EventType
-	Operation string
-	Table     string
-	Source    domain.Source
-	IP        string
+	// EventTypes, unless empty, leaves events of other types out, and changes.
+	EventTypes []domain.EventType
+	Operation  string
+	Table      string
+	Source     domain.Source
+	IP         string
 	// From and To bound the commit's time: from From, before To.
 	From, To time.Time
 	// Reads also chooses the events of type domain.AuditRead, which are left
@@ -93,13 +95,22 @@ func (l ListAudit) Handle(ctx context.Context, filter AuditFilter, before *Audit
 	if err != nil {
 		return AuditPage{}, err
 	}
-	page := AuditPage{Entries: entries, CompleteThrough: through, DeadLetters: dead, Gaps: gaps}
-	if len(entries) > limit {
-		page.Entries = entries[:limit]
-		last := page.Entries[limit-1]
-		page.Next = &AuditPosition{CommitTs: last.CommitTs, Table: last.Table, RowKey: last.RowKey}
+	entries, next := cutPage(entries, limit)
+	return AuditPage{Entries: entries, Next: next, CompleteThrough: through, DeadLetters: dead, Gaps: gaps}, nil
+}
+
+// cutPage returns the first entries, at most limit, and the position behind
+// them if there are more.
+func cutPage(entries []domain.AuditEntry, limit int) ([]domain.AuditEntry, *AuditPosition) {
+	if len(entries) <= limit {
+		return entries, nil
 	}
-	return page, nil
+	return entries[:limit], PositionOf(entries[limit-1])
+}
+
+// PositionOf returns the position behind an entry.
+func PositionOf(entry domain.AuditEntry) *AuditPosition {
+	return &AuditPosition{CommitTs: entry.CommitTs, Table: entry.Table, RowKey: entry.RowKey}
 }
 
 // ErrNoTransaction says that the log has no entry of a commitTs.

@@ -18,12 +18,17 @@ const (
 // Cached returns a probe that asks at most once a second, takes at most two,
 // and otherwise repeats what it was told last. It is safe for concurrent use.
 func Cached(probe Probe) Probe {
+	return CachedAnswer(probe)
+}
+
+// CachedAnswer is Cached for what is told in other words than an error.
+func CachedAnswer[A any](ask func(context.Context) A) func(context.Context) A {
 	var (
 		mu    sync.Mutex
 		asked time.Time
-		last  error
+		last  A
 	)
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) A {
 		mu.Lock()
 		defer mu.Unlock()
 		if time.Since(asked) < probeTTL {
@@ -32,7 +37,7 @@ func Cached(probe Probe) Probe {
 		// One asker's haste must not make the others see a failure.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 		defer cancel()
-		last, asked = probe(ctx), time.Now()
+		last, asked = ask(ctx), time.Now()
 		return last
 	}
 }

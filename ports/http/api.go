@@ -65,6 +65,8 @@ type Config struct {
 	ShowTransaction transactionShower
 	ListFindings    findingsLister
 	CountLogins     loginCounter
+	ListOwnLogins   ownLoginLister
+	ShowStatus      statusShower
 	Accounts
 	Health healthChecker
 	// Ready reports whether this process can do its own job.
@@ -126,6 +128,8 @@ func NewHandler(config Config) http.Handler {
 	registerTransaction(api, config)
 	registerFindings(api, config)
 	registerStatistics(api, config)
+	registerOwnLogins(api, config)
+	registerStatus(api, config)
 	registerHealth(api, config)
 	registerDocs(router, api, config.Log)
 	return router
