@@ -12,7 +12,7 @@ import (
 	"helfy/service"
 )
 
-// helfy runs a command line with a configuration in the environment.
+// helfy runs a command line with a configuration as its environment.
 func helfy(t *testing.T, config service.Config, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return typed(t, config, "", args...)
@@ -21,12 +21,8 @@ func helfy(t *testing.T, config service.Config, args ...string) (code int, stdou
 // typed is helfy with something on its standard input.
 func typed(t *testing.T, config service.Config, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	for _, variable := range stack.Environ(config) {
-		name, value, _ := strings.Cut(variable, "=")
-		t.Setenv(name, value)
-	}
 	var out, errs bytes.Buffer
-	code = cli.Main(t.Context(), args, strings.NewReader(stdin), &out, &errs)
+	code = cli.Main(t.Context(), args, stack.Environ(config), strings.NewReader(stdin), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

@@ -82,11 +82,12 @@ type Config struct {
 	Dev            bool           `env:"HELFY_DEV" envDefault:"false" doc:"development: user create takes weak passwords"`
 }
 
-// ReadConfig reads the environment. Its error joins all faults, each with its
-// variable's name. Only with needsKey the key file must be there.
-func ReadConfig(needsKey bool) (Config, error) {
+// ReadConfig reads an environment, in the form of os.Environ. Its error joins
+// all faults, each with its variable's name. Only with needsKey the key file
+// must be there.
+func ReadConfig(environ []string, needsKey bool) (Config, error) {
 	var config Config
-	err := env.ParseWithOptions(&config, env.Options{FuncMap: map[reflect.Type]env.ParserFunc{
+	err := env.ParseWithOptions(&config, env.Options{Environment: env.ToMap(environ), FuncMap: map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[domain.Secret](): func(text string) (any, error) { return domain.NewSecret(text), nil },
 	}})
 	malformed := malformed(err)

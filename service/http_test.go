@@ -9,6 +9,7 @@ import (
 
 	"helfy/domain"
 	"helfy/internal/stack"
+	"helfy/service"
 )
 
 func TestRefusalsAreProblemDetails(t *testing.T) {
@@ -64,6 +65,7 @@ func TestRefusalsAreProblemDetails(t *testing.T) {
 }
 
 func TestOnlyTrustedProxiesTellTheClientsAddress(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ trusted, forwarded, want string }{
 		"nobody is trusted":       {"", "203.0.113.7", "127.0.0.1"},
 		"the proxy is trusted":    {"127.0.0.0/8", "203.0.113.7", "203.0.113.7"},
@@ -73,8 +75,12 @@ func TestOnlyTrustedProxiesTellTheClientsAddress(t *testing.T) {
 		"the proxy says nothing":  {"127.0.0.0/8", "", "127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("TRUSTED_PROXIES", test.trusted)
 			config := stack.New(t)
+			read, err := service.ReadConfig([]string{"TRUSTED_PROXIES=" + test.trusted}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.TrustedProxies = read.TrustedProxies
 			stack.AddUser(t, config, "admin", domain.RoleAdmin)
 			client := stack.Serve(t, config)
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, client.Base+"/api/login",

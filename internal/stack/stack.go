@@ -47,7 +47,7 @@ func NewWith(t testing.TB, change func(*service.Config)) service.Config {
 // the test's own.
 func newConfig(t testing.TB) service.Config {
 	t.Helper()
-	config, err := service.ReadConfig(false)
+	config, err := service.ReadConfig(os.Environ(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

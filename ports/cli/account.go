@@ -3,7 +3,6 @@ package cli
 import (
 	"helfy/app/command"
 	"helfy/domain"
-	"helfy/service"
 )
 
 // account is the user that a command works on.
@@ -13,7 +12,7 @@ type account struct {
 
 // change makes a change of the user and says what holds then.
 func (a account) change(s session, change command.ChangeUser, outcome string) error {
-	config, err := service.ReadConfig(true)
+	config, err := s.config(true)
 	if err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ type userResetPassword struct {
 
 // Run implements the command.
 func (u userResetPassword) Run(s session) error {
-	config, err := service.ReadConfig(true)
+	config, err := s.config(true)
 	if err != nil {
 		return err
 	}
@@ -89,7 +88,7 @@ type userDelete struct{ account }
 
 // Run implements the command.
 func (u userDelete) Run(s session) error {
-	config, err := service.ReadConfig(true)
+	config, err := s.config(true)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (a auditVerify) Run(s session) error {
 	if (a.Seal == "") != (a.PublicKey == "") {
 		return errors.New("--seal and --public-key go together: a key that came with the seal would prove nothing")
 	}
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ type auditSeal struct {
 
 // Run implements the command.
 func (a auditSeal) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ type auditExportTopics struct {
 
 // Run implements the command.
 func (a auditExportTopics) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}

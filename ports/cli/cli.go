@@ -36,10 +36,15 @@ type commands struct {
 
 // session is what every command gets.
 type session struct {
-	ctx    context.Context
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
+	ctx     context.Context
+	environ []string
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+}
+
+func (s session) config(needsKey bool) (service.Config, error) {
+	return service.ReadConfig(s.environ, needsKey)
 }
 
 func (s session) say(format string, args ...any) error {
@@ -56,10 +61,11 @@ type exitError struct {
 // Unwrap gives the failure.
 func (e exitError) Unwrap() error { return e.error }
 
-// Main runs the command of args until it is done or ctx ends, and returns the
-// exit code: 0, 1 for a failure unless the command's help says otherwise, 80
-// for a wrong command line.
-func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// Main runs the command of args with an environment, in the form of
+// os.Environ, until it is done or ctx ends, and returns the exit code: 0, 1
+// for a failure unless the command's help says otherwise, 80 for a wrong
+// command line.
+func Main(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var line commands
 	exit := -1
 	parser, err := kong.New(&line,
@@ -84,7 +90,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		parser.FatalIfErrorf(err)
 		return exit
 	}
-	if err := chosen.Run(session{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}); err != nil {
+	if err := chosen.Run(session{ctx: ctx, environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}); err != nil {
 		// Whoever closed stderr does not want to know.
 		_, _ = fmt.Fprintf(stderr, "helfy: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nhelfy: "))
 		if coded := (exitError{}); errors.As(err, &coded) {

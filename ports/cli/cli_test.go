@@ -17,7 +17,7 @@ const fixtures = "../../canaljson/testdata/tiflow-v8.5.5"
 func run(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = cli.Main(t.Context(), args, strings.NewReader(stdin), &out, &errs)
+	code = cli.Main(t.Context(), args, os.Environ(), strings.NewReader(stdin), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

@@ -37,7 +37,7 @@ func (d deadLetterList) Run(s session) error {
 	if d.Generation != 0 && d.Projection == "" {
 		return errors.New("--generation: needs --projection, whose generation it is")
 	}
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (d deadLetterShow) Run(s session) error {
 	if d.Bytes < 0 {
 		return errors.New("--bytes: must not be negative")
 	}
-	place, config, err := readPlace(d.Place)
+	place, config, err := s.readPlace(d.Place)
 	if err != nil {
 		return err
 	}
@@ -132,10 +132,10 @@ func (d deadLetterRetry) Run(s session) error {
 		return errors.New("name one dead letter as TOPIC/PARTITION/OFFSET, or say --all")
 	}
 	var at *projection.Place
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err == nil && !d.All {
 		var place projection.Place
-		place, config, err = readPlace(d.Place)
+		place, config, err = s.readPlace(d.Place)
 		at = &place
 	}
 	if err != nil {
@@ -186,7 +186,7 @@ type deadLetterWaive struct {
 
 // Run implements the command.
 func (d deadLetterWaive) Run(s session) error {
-	place, config, err := readPlace(d.Place)
+	place, config, err := s.readPlace(d.Place)
 	if err != nil {
 		return err
 	}
@@ -198,11 +198,11 @@ func (d deadLetterWaive) Run(s session) error {
 }
 
 // readPlace reads a place and the configuration.
-func readPlace(text string) (projection.Place, service.Config, error) {
+func (s session) readPlace(text string) (projection.Place, service.Config, error) {
 	place, err := projection.ParsePlace(text)
 	if err != nil {
 		return place, service.Config{}, err
 	}
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	return place, config, err
 }

@@ -10,7 +10,6 @@ import (
 
 	"helfy/app/query"
 	"helfy/domain"
-	"helfy/service"
 )
 
 type auditFindings struct {
@@ -34,7 +33,7 @@ type findingLine struct {
 
 // Run implements the command. Findings are no failure of it.
 func (f auditFindings) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"helfy/app/notification"
-	"helfy/service"
 )
 
 type notificationCommands struct {
@@ -39,7 +38,7 @@ func (l notificationsList) Run(s session) error {
 	if l.Limit < 1 {
 		return fmt.Errorf("--limit: want at least 1, got %d", l.Limit)
 	}
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -100,7 +99,7 @@ func (r notificationsRetry) Run(s session) error {
 	if (r.ID == "") != r.All {
 		return errors.New("want an id or --all")
 	}
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ type rollbackCommand struct {
 
 // Run implements the command.
 func (r rollbackCommand) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (projectionsList) Help() string {
 
 // Run implements the command.
 func (p projectionsList) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ type projectionsPrune struct {
 
 // Run implements the command.
 func (p projectionsPrune) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 
 	"helfy/app/projection"
 	"helfy/domain"
-	"helfy/service"
 )
 
 type rebuildCommand struct {
@@ -48,7 +47,7 @@ func (r rebuildCommand) Run(s session) error {
 }
 
 func (r rebuildCommand) run(s session) error {
-	config, err := service.ReadConfig(true)
+	config, err := s.config(true)
 	if err != nil {
 		return err
 	}

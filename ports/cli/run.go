@@ -36,7 +36,7 @@ func (consumeCommand) Run(s session) error {
 
 // withLog runs a command that logs to standard output and needs the key file.
 func (s session) withLog(run func(service.Config, *slog.Logger) error) error {
-	config, err := service.ReadConfig(true)
+	config, err := s.config(true)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ type migrateDown struct{}
 
 // Run implements the command.
 func (migrateDown) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ type migrateStatus struct{}
 
 // Run implements the command.
 func (migrateStatus) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ type migrateUp struct{}
 
 // Run implements the command.
 func (migrateUp) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ type topicsEnsure struct{}
 
 // Run implements the command.
 func (topicsEnsure) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ type changefeedStatus struct{}
 
 // Run implements the command.
 func (changefeedStatus) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ type changefeedPause struct{}
 
 // Run implements the command.
 func (changefeedPause) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ type changefeedResume struct{}
 
 // Run implements the command.
 func (changefeedResume) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ type changefeedEnsure struct{}
 
 // Run implements the command.
 func (changefeedEnsure) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}

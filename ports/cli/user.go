@@ -10,7 +10,6 @@ import (
 
 	"helfy/app/command"
 	"helfy/domain"
-	"helfy/service"
 )
 
 type userCommands struct {
@@ -30,7 +29,7 @@ type userList struct{}
 
 // Run implements the command.
 func (userList) Run(s session) error {
-	config, err := service.ReadConfig(false)
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
@@ -59,7 +58,7 @@ const maxPasswordLine = 4096
 
 // Run implements the command.
 func (u userCreate) Run(s session) error {
-	config, err := service.ReadConfig(true)
+	config, err := s.config(true)
 	if err != nil {
 		return err
 	}
