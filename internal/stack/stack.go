@@ -72,7 +72,7 @@ func setUp(t testing.TB, config service.Config) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
 	defer cancel()
-	if _, err := config.Migrate(ctx); err != nil {
+	if err := makeDatabase(ctx, config); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := config.EnsureTopics(ctx); err != nil {
@@ -93,10 +93,7 @@ func tearDown(t testing.TB, config service.Config) {
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 	defer cancel()
 	RemoveChangefeed(ctx, t, config)
-	db := DB(t, config)
-	if _, err := db.ExecContext(ctx, "DROP DATABASE "+config.TiDBDatabase); err != nil {
-		t.Error(err)
-	}
+	dropDatabase(t, config)
 }
 
 // RemoveChangefeed deletes the configuration's changefeed.
