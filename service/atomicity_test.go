@@ -30,6 +30,7 @@ func count(t *testing.T, config service.Config) counts {
 }
 
 func TestALoginIsStoredWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
 	for part, sabotage := range map[string]struct{ breaking, mending string }{
 		"outbox":   {"ALTER TABLE outbox RENAME COLUMN type TO broken", "ALTER TABLE outbox RENAME COLUMN broken TO type"},
 		"users":    {"ALTER TABLE users RENAME COLUMN token_hash TO broken", "ALTER TABLE users RENAME COLUMN broken TO token_hash"},
@@ -64,6 +65,7 @@ func TestALoginIsStoredWholeOrNotAtAll(t *testing.T) {
 
 // A login has two COMMITs: its place among the tries, and its result.
 func TestALostCommitIsSettled(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]stack.Cut{
 		"before the server sees it": stack.CutBeforeCommit,
 		"after the server has it":   stack.CutAfterCommit,

@@ -75,7 +75,7 @@ func sessionID(t *testing.T, client *stack.Client, token string) string {
 func TestASessionEndsAfterItsTimeHoweverItIsUsed(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	config.SessionTTL, config.SessionIdle = 2*time.Second, 0
+	config.SessionTTL, config.SessionIdle = 5*time.Second, 0
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
 	id := sessionID(t, client, token)
@@ -97,7 +97,7 @@ func TestASessionEndsAfterItsTimeHoweverItIsUsed(t *testing.T) {
 func TestASessionThatIsNotUsedEnds(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	config.SessionIdle = 2 * time.Second
+	config.SessionIdle = 5 * time.Second
 	client := stack.Serve(t, config)
 	used, idle := login(t, client, "admin"), login(t, client, "admin")
 	id := sessionID(t, client, idle)

@@ -228,6 +228,7 @@ func details(found []domain.Finding) []string {
 }
 
 func TestASchemaChangeThatNobodyAnnouncedIsFound(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		do   func(t *testing.T, config service.Config)
 		want []string

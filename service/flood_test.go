@@ -144,6 +144,7 @@ func recorderOf(t *testing.T, config service.Config) command.RecordFloodsHandler
 }
 
 func TestALostCommitCountsOnce(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]stack.Cut{"before the server sees it": stack.CutBeforeCommit, "after the server has it": stack.CutAfterCommit} {
 		t.Run(name, func(t *testing.T) {
 			config := stack.New(t)

@@ -313,7 +313,6 @@ func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 // A process that sleeps in the middle of a transaction must not hold up others
 // for as long.
 func TestTheLocksOfAProcessThatSleepsAreFreedInTime(t *testing.T) {
-	t.Parallel()
 	config, _, _, _ := newLog(t)
 	asleep, err := stack.DB(t, config).BeginTx(t.Context(), nil)
 	if err != nil {
@@ -332,7 +331,6 @@ func TestTheLocksOfAProcessThatSleepsAreFreedInTime(t *testing.T) {
 }
 
 func TestTheFindingsOfAStandbyAreKeptUpToDate(t *testing.T) {
-	t.Parallel()
 	config, client, token, _ := newLog(t)
 	mustRebuild(t, config, projection.RebuildOptions{})
 	exec(t, config, "UPDATE users SET status = 'disabled' WHERE username = 'nobody'")

@@ -156,6 +156,7 @@ func TestARefusedRequestMayComeAgainWithItsKey(t *testing.T) {
 }
 
 func TestALostCommitOfAnAccountIsSettled(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]stack.Cut{"before": stack.CutBeforeCommit, "after": stack.CutAfterCommit} {
 		for _, key := range []string{"", "k"} {
 			t.Run(name+" the server has it, key "+strconv.Quote(key), func(t *testing.T) {

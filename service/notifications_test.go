@@ -335,6 +335,7 @@ func TestAReceiverThatFailsIsTriedAgain(t *testing.T) {
 }
 
 func TestANotificationIsGivenUpAfterTheLastTryAndCanBeSentByHand(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ status, tries int }{
 		"an error":  {500, 7},
 		"a refusal": {400, 5},

@@ -87,6 +87,7 @@ func TestARestrictedSessionMaySignOut(t *testing.T) {
 }
 
 func TestTheDemandForAChangeCannotBeTakenAwayByHand(t *testing.T) {
+	t.Parallel()
 	for table, statement := range map[string]string{
 		"credentials": "UPDATE credentials SET must_change = FALSE WHERE user_id = 2",
 		"sessions":    "UPDATE sessions SET must_change_password = FALSE WHERE user_id = 2",
@@ -108,6 +109,7 @@ func TestTheDemandForAChangeCannotBeTakenAwayByHand(t *testing.T) {
 }
 
 func TestAResetMendsACredentialThatIsNotGenuine(t *testing.T) {
+	t.Parallel()
 	for name, statement := range map[string]string{
 		"forged": "UPDATE credentials SET password_hash = 'nonsense' WHERE user_id = 2",
 		"gone":   "DELETE FROM credentials WHERE user_id = 2",

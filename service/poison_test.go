@@ -125,6 +125,7 @@ func allowHugeMessages(t *testing.T, config service.Config, topic string) {
 
 // Whoever has only SQL must not be able to stop the log.
 func TestRowsThatNoEntryCanHoldAreDeadLettersAndHoldNothingUp(t *testing.T) {
+	t.Parallel()
 	for name, statement := range map[string]string{
 		"an address too long": `INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, metadata, seq, prev_hash, hash, key_id, occurred_at)
 			VALUES ('forged', 'user', '1', 'LOGIN_SUCCESS', '{}', CONCAT('{"ip":"', REPEAT('1', 60), '"}'), 9, '', '', '', NOW(6))`,

@@ -67,6 +67,7 @@ func watermarkAt(t *testing.T, ts uint64) string {
 }
 
 func TestARebuildOfTopicsWithoutAnEntryEndsAndIsEqual(t *testing.T) {
+	t.Parallel()
 	for name, values := range map[string][]string{
 		"empty topics":    nil,
 		"watermarks only": {watermarkAt(t, 1<<40), watermarkAt(t, 2<<40)},

@@ -23,7 +23,7 @@ func TestAPasswordIsHashedAnewAtLoginWhenParametersChange(t *testing.T) {
 		var credentialSeq, userSeq int
 		err := db.QueryRowContext(t.Context(),
 			"SELECT password_hash, c.event_seq, u.event_seq FROM credentials c JOIN users u ON u.id = c.user_id").Scan(&hash, &credentialSeq, &userSeq)
-		if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=3,p=1$") {
+		if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=64,t=3,p=1$") {
 			t.Errorf("the hash begins with %.35s, %v", hash, err)
 		}
 		if credentialSeq != 2 || userSeq != 2+i {

@@ -9,11 +9,12 @@ import (
 	"strings"
 )
 
-// WaitsForLock returns nil while a transaction waits for a lock of another.
+// WaitsForLock returns nil while a transaction in the database of db waits for
+// a lock of another.
 func WaitsForLock(ctx context.Context, db *sql.DB) error {
 	var waiting int
 	err := db.QueryRowContext(ctx,
-		"SELECT COUNT(*) FROM information_schema.tidb_trx WHERE state = 'LockWaiting'").Scan(&waiting)
+		"SELECT COUNT(*) FROM information_schema.tidb_trx WHERE state = 'LockWaiting' AND db = DATABASE()").Scan(&waiting)
 	if err == nil && waiting == 0 {
 		err = errors.New("no transaction waits for a lock")
 	}

@@ -25,7 +25,9 @@ const setupTimeout = time.Minute
 
 // New returns a configuration of the test's own on the running devstack:
 // database, topics, changefeed, consumer group and key. They are ready, and
-// gone when the test ends.
+// gone when the test ends. From here on a test that is no subtest runs beside
+// others: what it changes of the process or looks at of the parts must be its
+// own.
 func New(t testing.TB) service.Config {
 	t.Helper()
 	return NewWith(t, func(*service.Config) {})
@@ -37,6 +39,7 @@ func NewWith(t testing.TB, change func(*service.Config)) service.Config {
 	if os.Getenv("DEVSTACK_CTL") == "" {
 		t.Fatal("this test needs TiDB and Kafka: run it by go tool task test")
 	}
+	runBeside(t)
 	config := newConfig(t)
 	change(&config)
 	setUp(t, config)
@@ -60,6 +63,9 @@ func newConfig(t testing.TB) service.Config {
 	config.Host, config.Port = "127.0.0.1", 0
 	config.Dev = true
 	config.RatePerIP, config.RatePerName = 0, 0 // tests come from one address
+	if _, test := t.(*testing.T); test {
+		config.HashMemoryKiB, config.HashTime = 64, 1 // passwords that everybody knows need not cost 50 ms
+	}
 	config.KeyFile = filepath.Join(t.TempDir(), "key")
 	if err := service.CreateKey(config.KeyFile); err != nil {
 		t.Fatal(err)
