@@ -17,7 +17,8 @@ import (
 )
 
 // newLog runs the service and logs admin in, so that the audit log has
-// entries. The token is the admin's.
+// entries. They are verified: what a test does to them is no finding. The
+// token is the admin's.
 func newLog(t *testing.T) (config service.Config, client *stack.Client, token string, stop func()) {
 	t.Helper()
 	config = stack.New(t)
@@ -25,6 +26,7 @@ func newLog(t *testing.T) (config service.Config, client *stack.Client, token st
 	client, stop = stack.Run(t, config)
 	token = login(t, client, "admin")
 	awaitComplete(t, client, token)
+	stack.RequireNoFindings(t, config)
 	return config, client, token, stop
 }
 

@@ -228,7 +228,7 @@ func TestPagesAreReadInTheOrderOfTheKey(t *testing.T) {
 	}
 	rows, err := stack.DB(t, config).QueryContext(t.Context(), `
 		SELECT digest_text, plan FROM information_schema.statements_summary
-		WHERE schema_name = ? AND digest_text LIKE 'select%projection_audit_entries%order by%'`, config.TiDBDatabase)
+		WHERE schema_name = ? AND digest_text LIKE 'select%projection_audit_entries%order by%desc%'`, config.TiDBDatabase)
 	if err != nil {
 		t.Fatal(err)
 	}

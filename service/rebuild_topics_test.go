@@ -114,6 +114,21 @@ func TestALogThatNobodyHasMadeYetIsMadeByARebuild(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	api := stack.Serve(t, config)
 	login(t, api, "admin")
+	// Without a consumer nobody reads what the feed begins with later.
+	stack.Eventually(t, wait, func() error {
+		for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
+			partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), topic)
+			if err != nil {
+				return err
+			}
+			for _, p := range partitions {
+				if p.End == 0 {
+					return fmt.Errorf("%s[%d] is empty", p.Topic, p.Partition)
+				}
+			}
+		}
+		return nil
+	})
 	stack.Eventually(t, wait, func() error {
 		rebuilt, err := rebuild(t, config, projection.RebuildOptions{AcceptDifference: true})
 		if err == nil && rebuilt.New.Rows < 4 {
