@@ -61,6 +61,7 @@ func (p *planter) visitRoutes() {
 		p.call(http.MethodGet, "/api/audit?"+parameter+"="+pasted, admin, "", http.StatusOK)
 	}
 	p.call(http.MethodGet, "/api/audit/findings", admin, "", http.StatusOK)
+	p.call(http.MethodGet, "/api/audit/stream?reads=true", admin, "", http.StatusOK)
 	p.call(http.MethodGet, "/api/stats/logins", admin, "", http.StatusOK)
 	p.call(http.MethodGet, "/api/status", admin, "", http.StatusOK)
 	for _, path := range []string{"/health", "/livez", "/readyz", "/openapi.json", "/docs"} {

@@ -2,8 +2,6 @@ package service_test
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -31,8 +29,8 @@ func send(t *testing.T, client *stack.Client, method, path, body string, headers
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := io.ReadAll(response.Body)
-	if err := errors.Join(err, response.Body.Close()); err != nil {
+	text, err := stack.ReadAnswer(response)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return response, text

@@ -76,6 +76,10 @@ type Config struct {
 	NotificationRetryFor   time.Duration `env:"NOTIFICATION_RETRY_FOR" envDefault:"24h" doc:"greatest time of all tries"`
 	NotificationMaxAge     time.Duration `env:"NOTIFICATION_MAX_AGE" envDefault:"168h" doc:"greatest age of a login or lock that a notification is sent of, at most 720h"`
 
+	StreamViewers       int `env:"STREAM_MAX_VIEWERS" envDefault:"1000" doc:"greatest number of viewers of the audit stream at once; those beyond are answered 503"`
+	StreamViewersByUser int `env:"STREAM_MAX_PER_USER" envDefault:"20" doc:"greatest number of them of one user; those beyond are answered 429"`
+	StreamReplay        int `env:"STREAM_MAX_REPLAY" envDefault:"50000" doc:"greatest number of Kafka records that are read again for a viewer who comes back; one who missed more begins anew. Each partition gets a watermark about every second"`
+
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas"`
 	ShutdownGrace  time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`
 	LogLevel       string         `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
@@ -158,6 +162,9 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("LOGIN_RATE_PER_IP", c.RatePerIP >= 0, "want at least 0, got %d", c.RatePerIP)
 	check("LOGIN_RATE_PER_NAME", c.RatePerName >= 0, "want at least 0, got %d", c.RatePerName)
 	check("LOGIN_FLOOD_THRESHOLD", c.FloodThreshold >= 0, "want at least 0, got %d", c.FloodThreshold)
+	check("STREAM_MAX_VIEWERS", c.StreamViewers > 0, "want at least 1, got %d", c.StreamViewers)
+	check("STREAM_MAX_PER_USER", c.StreamViewersByUser > 0, "want at least 1, got %d", c.StreamViewersByUser)
+	check("STREAM_MAX_REPLAY", c.StreamReplay > 0, "want at least 1, got %d", c.StreamReplay)
 	c.validateNotifications(check)
 	for variable, brokers := range map[string][]string{"KAFKA_BROKERS": c.KafkaBrokers, "CHANGEFEED_KAFKA_BROKERS": c.ChangefeedBrokers} {
 		for _, broker := range brokers {

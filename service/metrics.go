@@ -38,7 +38,7 @@ func (c Config) withMetrics(
 	// What is counted while the parts drain can still be read.
 	untilEnded, end := context.WithCancel(context.WithoutCancel(ctx))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(untilEnded, listener, metricsHandler(registry, log), 0, log) })
+	group.Go(func() error { return serve(untilEnded, listener, metricsHandler(registry, log), 0, log, func() {}) })
 	group.Go(func() error {
 		defer end()
 		return run(ctx, registry)

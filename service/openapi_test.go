@@ -41,6 +41,7 @@ var calls = map[string]struct {
 	"change-password":  {"/api/password", `{"oldPassword":"wrong","newPassword":"` + strong + `"}`, "403"},
 	"list-audit":       {"/api/audit?limit=1", "", "200"},
 	"show-transaction": {"/api/audit/transactions/COMMIT", "", "200"},
+	"stream-audit":     {"/api/audit/stream?reads=true", "", "200"},
 	"list-findings":    {"/api/audit/findings?limit=1", "", "200"},
 	"count-logins":     {"/api/stats/logins?bucket=day", "", "200"},
 	"list-own-logins":  {"/api/me/logins?limit=1", "", "200"},

@@ -51,6 +51,7 @@ var routes = map[string]struct {
 	"POST /api/password":                     {signedIn, "/api/password", `{"oldPassword":"SELF","newPassword":"` + strong + `"}`, http.StatusNoContent},
 	"GET /api/audit":                         {admins, "/api/audit", "", http.StatusOK},
 	"GET /api/audit/findings":                {admins, "/api/audit/findings", "", http.StatusOK},
+	"GET /api/audit/stream":                  {admins, "/api/audit/stream", "", http.StatusOK},
 	"GET /api/audit/transactions/{commitTs}": {admins, "/api/audit/transactions/1", "", http.StatusNotFound},
 	"GET /api/stats/logins":                  {admins, "/api/stats/logins", "", http.StatusOK},
 	"GET /health":                            {everyone, "/health", "", http.StatusOK},

@@ -20,6 +20,7 @@ import (
 	"helfy/adapters/tidb"
 	"helfy/app/command"
 	"helfy/app/findings"
+	"helfy/app/live"
 	"helfy/app/query"
 	"helfy/domain"
 	httpport "helfy/ports/http"
@@ -79,7 +80,9 @@ func (c Config) serve(
 		return err
 	}
 	defer observer.Close()
-	handler, err := c.newHandler(ctx, db, observer, users, keyring, metrics, log)
+	feed, endStreams := c.startStreams(db, observer, metrics, log)
+	defer endStreams()
+	handler, err := c.newHandler(ctx, db, observer, users, keyring, feed, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -92,7 +95,7 @@ func (c Config) serve(
 	// As much as the hashes that may be under way need anyway.
 	defer headroom(c.HashConcurrency * int(c.HashMemoryKiB) << 10)()
 	ready(listener.Addr().String())
-	return serve(ctx, listener, handler, c.ShutdownGrace, log)
+	return serve(ctx, listener, handler, c.ShutdownGrace, log, endStreams)
 }
 
 // Consume keeps the projections up to date until ctx ends; then it finishes
@@ -130,10 +133,10 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 	}
 	audit := c.auditLog(db)
 	metrics.MustRegister(newFindingsGauge(audit, log))
-	live := findings.NewLive(tidb.NewVerification(db, audit), keyring, log)
+	verified := findings.NewLive(tidb.NewVerification(db, audit), keyring, log)
 	var running sync.WaitGroup
-	running.Go(func() { live.Run(ctx) })
-	all := c.projections(db, live.Wake)
+	running.Go(func() { verified.Run(ctx) })
+	all := c.projections(db, verified.Wake)
 	metrics.MustRegister(newProjectionGauges(c, all, log))
 	for _, one := range all {
 		running.Go(func() { one.consumer(c, observer, log).Run(ctx) })
@@ -151,7 +154,7 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 // ends.
 func (c Config) newHandler(
 	ctx context.Context, db *sql.DB, observer *kafka.Observer, users *tidb.Users, keyring *domain.Keyring,
-	metrics prometheus.Registerer, log *slog.Logger,
+	feed *live.Feed, metrics prometheus.Registerer, log *slog.Logger,
 ) (http.Handler, error) {
 	hasher, err := c.newHasher()
 	if err != nil {
@@ -178,6 +181,7 @@ func (c Config) newHandler(
 		ShowStatus: query.ShowStatus{
 			Log: audit, Gaps: gaps, Findings: audit, Logins: logins, Changefeed: query.CachedAnswer(c.changefeed),
 		},
+		Stream: feed,
 		Health: query.CheckHealth{
 			Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps, Log: audit,
 			Stalled: query.Cached(stalled(c.projections(db, nil), observer)),
@@ -201,8 +205,10 @@ func readyUntil(shutdown context.Context, ready query.Probe) query.Probe {
 }
 
 // serve answers requests until ctx ends and the grace is over, then finishes
-// those under way.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration, log *slog.Logger) error {
+// those under way. It calls onDrain then, which ends those that would not.
+func serve(
+	ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration, log *slog.Logger, onDrain func(),
+) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -212,6 +218,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, gra
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	server.RegisterOnShutdown(onDrain)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	over := make(chan struct{})

@@ -16,8 +16,8 @@ var _ query.Findings = AuditLog{}
 func (a AuditLog) Findings(
 	ctx context.Context, filter query.FindingFilter, before *query.FindingPosition, limit int,
 ) ([]query.Finding, error) {
-	number, of := a.number()
-	where, args := []string{"f.generation = " + number}, []any{of}
+	var where []string
+	var args []any
 	if filter.Kind != "" {
 		where, args = append(where, "f.kind = ?"), append(args, filter.Kind)
 	}
@@ -28,6 +28,14 @@ func (a AuditLog) Findings(
 		where = append(where, "(f.commit_ts, f.table_name, f.row_key, f.kind) < (?, ?, ?, ?)")
 		args = append(args, before.CommitTs, before.Table, before.RowKey, before.Kind)
 	}
+	return a.findings(ctx, where, args, limit)
+}
+
+// findings returns at most limit findings of which conditions hold, the newest
+// commit first.
+func (a AuditLog) findings(ctx context.Context, where []string, args []any, limit int) ([]query.Finding, error) {
+	number, of := a.number()
+	where, args = append(where, "f.generation = "+number), append(args, of)
 	rows, err := a.db.QueryContext(ctx, `
 		SELECT f.kind, f.commit_ts, f.table_name, f.row_key, f.user_id, f.username, f.detail,
 		       f.topic, f.kafka_partition, f.kafka_offset, a.old_row, a.new_row

@@ -37,6 +37,29 @@ type AuditFilter struct {
 	Reads bool
 }
 
+// Matches reports whether the filter chooses an entry, but for its times.
+func (f AuditFilter) Matches(e domain.AuditEntry) bool {
+	operation := ""
+	if e.Source == domain.SourceChange {
+		operation = e.Operation()
+	}
+	return (f.Reads || f.EventType != "" || e.EventType != domain.AuditRead) &&
+		chooses(f.UserID, e.UserID) && chooses(f.Username, e.Username) && chooses(f.EventType, e.EventType) &&
+		chooses(f.Operation, operation) && chooses(f.Table, e.Table) && chooses(f.Source, e.Source) && chooses(f.IP, e.IP)
+}
+
+// MatchesFinding reports whether a finding is about what the filter chooses: a
+// user or a table. Nothing else of a filter says anything of findings.
+func (f AuditFilter) MatchesFinding(found domain.Finding) bool {
+	return chooses(f.UserID, found.UserID) && chooses(f.Username, found.Username) && chooses(f.Table, found.Table)
+}
+
+// chooses reports whether a part of a filter that may be unset chooses a value.
+func chooses[T comparable](wanted, value T) bool {
+	var unset T
+	return wanted == unset || wanted == value
+}
+
 // AuditPage is a part of the audit log, newest entry first.
 type AuditPage struct {
 	Entries []domain.AuditEntry

@@ -67,29 +67,46 @@ type Authenticate struct {
 	Idle time.Duration
 }
 
-// Handle returns the user of a genuine, usable session of an active user. Its
-// errors are ErrNoSession, a *ForgedError and those of the database.
+// Handle returns the user of a genuine, usable session of an active user, and
+// notes that the session is used. Its errors are ErrNoSession, a *ForgedError
+// and those of the database.
 func (a Authenticate) Handle(ctx context.Context, token domain.Secret) (SignedIn, error) {
-	stored, err := a.Sessions.ByTokenHash(ctx, domain.HashToken(token))
+	user, seen, err := a.find(ctx, token)
 	if err != nil {
 		return SignedIn{}, err
 	}
-	session := stored.Session
-	if !session.Genuine(a.Keyring) {
-		return SignedIn{}, &ForgedError{SessionID: session.ID, UserID: session.UserID}
-	}
-	if !session.Usable(a.Now(), a.Idle) || stored.Status != domain.StatusActive {
-		return SignedIn{}, ErrNoSession
-	}
-	if now := a.Now(); now.Sub(session.LastSeenAt) >= a.seenEvery() {
-		if err := a.Sessions.Seen(ctx, session.ID, now); err != nil {
+	if now := a.Now(); now.Sub(seen) >= a.seenEvery() {
+		if err := a.Sessions.Seen(ctx, user.SessionID, now); err != nil {
 			return SignedIn{}, err
 		}
+	}
+	return user, nil
+}
+
+// Check is Handle for who only looks whether the session is still usable: it is
+// not used by that.
+func (a Authenticate) Check(ctx context.Context, token domain.Secret) (SignedIn, error) {
+	user, _, err := a.find(ctx, token)
+	return user, err
+}
+
+// find returns the user of a usable session, and when it was used last.
+func (a Authenticate) find(ctx context.Context, token domain.Secret) (user SignedIn, seen time.Time, err error) {
+	stored, err := a.Sessions.ByTokenHash(ctx, domain.HashToken(token))
+	if err != nil {
+		return SignedIn{}, time.Time{}, err
+	}
+	session := stored.Session
+	if !session.Genuine(a.Keyring) {
+		return SignedIn{}, time.Time{}, &ForgedError{SessionID: session.ID, UserID: session.UserID}
+	}
+	if !session.Usable(a.Now(), a.Idle) || stored.Status != domain.StatusActive {
+		return SignedIn{}, time.Time{}, ErrNoSession
 	}
 	return SignedIn{
 		SessionID: session.ID, UserID: session.UserID, Username: stored.Username, Role: stored.Role,
 		MustChangePassword: session.MustChangePassword,
-	}, nil
+	}, session.LastSeenAt, nil
 }
 
 func (a Authenticate) seenEvery() time.Duration {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -57,7 +55,7 @@ func NewClient(base string) *Client {
 }
 
 // Do sends a request with a JSON body, or none if body is empty, and returns
-// the answer and its body.
+// the answer and its body; see ReadAnswer.
 func (c *Client) Do(ctx context.Context, method, path, token, body string) (*http.Response, []byte, error) {
 	return c.DoKeyed(ctx, method, path, token, "", body)
 }
@@ -81,8 +79,8 @@ func (c *Client) DoKeyed(ctx context.Context, method, path, token, key, body str
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := io.ReadAll(response.Body)
-	return response, text, errors.Join(err, response.Body.Close())
+	text, err := ReadAnswer(response)
+	return response, text, err
 }
 
 // StatusError is an answer that is no success.

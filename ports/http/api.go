@@ -26,6 +26,7 @@ type (
 	}
 	authenticator interface {
 		Handle(context.Context, domain.Secret) (query.SignedIn, error)
+		Check(context.Context, domain.Secret) (query.SignedIn, error)
 	}
 	forgeryReporter interface {
 		Handle(context.Context, command.ReportForgery) error
@@ -67,6 +68,7 @@ type Config struct {
 	CountLogins     loginCounter
 	ListOwnLogins   ownLoginLister
 	ShowStatus      statusShower
+	Stream          viewerJoiner
 	Accounts
 	Health healthChecker
 	// Ready reports whether this process can do its own job.
@@ -130,6 +132,7 @@ func NewHandler(config Config) http.Handler {
 	registerStatistics(api, config)
 	registerOwnLogins(api, config)
 	registerStatus(api, config)
+	registerStream(api, config)
 	registerHealth(api, config)
 	registerDocs(router, api, config.Log)
 	return router

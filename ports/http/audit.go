@@ -13,20 +13,34 @@ import (
 	"helfy/domain"
 )
 
-type auditInput struct {
-	AuthInput
-	Limit     int           `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Greatest number of entries"`
-	Cursor    string        `query:"cursor" maxLength:"2048" doc:"The next of the page before"`
+// AuditFilterInput is embedded in the input of every operation that chooses
+// entries. It is exported because huma reads exported fields only.
+type AuditFilterInput struct {
 	User      string        `query:"user" maxLength:"255" doc:"Username, exactly"`
 	UserID    int64         `query:"userId" minimum:"1" doc:"Id of the user"`
 	EventType string        `query:"eventType" pattern:"^[A-Z_]{1,64}$" doc:"Such as LOGIN_SUCCESS"`
 	Operation string        `query:"operation" pattern:"^[A-Z]{1,16}$" doc:"INSERT, UPDATE, DELETE or the kind of a schema change"`
 	Table     string        `query:"table" maxLength:"64" doc:"Table"`
 	Source    domain.Source `query:"source" enum:"event,change" doc:"Why or what"`
-	From      time.Time     `query:"from" doc:"Committed at or after, RFC 3339"`
-	To        time.Time     `query:"to" doc:"Committed before, RFC 3339"`
 	IP        string        `query:"ip" format:"ip" doc:"Client's address"`
 	Reads     bool          `query:"reads" doc:"Also the events of who has read the log, which are left out unless eventType asks for AUDIT_READ"`
+}
+
+// filter returns what the query asks for.
+func (i AuditFilterInput) filter() query.AuditFilter {
+	return query.AuditFilter{
+		UserID: domain.UserID(i.UserID), Username: i.User, EventType: domain.EventType(i.EventType),
+		Operation: i.Operation, Table: i.Table, Source: i.Source, IP: i.IP, Reads: i.Reads,
+	}
+}
+
+type auditInput struct {
+	AuthInput
+	AuditFilterInput
+	Limit  int       `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Greatest number of entries"`
+	Cursor string    `query:"cursor" maxLength:"2048" doc:"The next of the page before"`
+	From   time.Time `query:"from" doc:"Committed at or after, RFC 3339"`
+	To     time.Time `query:"to" doc:"Committed before, RFC 3339"`
 }
 
 // filter returns what the query asks for, or what is wrong with it.
@@ -40,10 +54,9 @@ func (i auditInput) filter() (query.AuditFilter, *huma.ErrorDetail) {
 	if !i.From.IsZero() && !i.To.IsZero() && !i.From.Before(i.To) {
 		return query.AuditFilter{}, &huma.ErrorDetail{Message: "not before query.to", Location: "query.from"}
 	}
-	return query.AuditFilter{
-		UserID: domain.UserID(i.UserID), Username: i.User, EventType: domain.EventType(i.EventType),
-		Operation: i.Operation, Table: i.Table, Source: i.Source, IP: i.IP, From: i.From, To: i.To, Reads: i.Reads,
-	}, nil
+	filter := i.AuditFilterInput.filter()
+	filter.From, filter.To = i.From, i.To
+	return filter, nil
 }
 
 type auditOutput struct {

@@ -45,18 +45,11 @@ func (i AuthInput) signedIn(ctx context.Context, config Config) (query.SignedIn,
 
 // identified is signedIn for what a user may do before changing the password.
 func (i AuthInput) identified(ctx context.Context, config Config) (query.SignedIn, error) {
-	token := i.cookie(ctx)
-	if !i.byCookie() {
-		scheme, bearer, _ := strings.Cut(i.Authorization, " ")
-		if !strings.EqualFold(scheme, "Bearer") || bearer == "" {
-			return query.SignedIn{}, unauthorized("Authorization is not Bearer and a token")
-		}
-		token = bearer
+	token, err := i.token(ctx)
+	if err != nil {
+		return query.SignedIn{}, err
 	}
-	if token == "" {
-		return query.SignedIn{}, unauthorized("a Bearer token or the session's cookie is needed")
-	}
-	user, err := config.Authenticate.Handle(ctx, domain.NewSecret(token))
+	user, err := config.Authenticate.Handle(ctx, token)
 	var forged *query.ForgedError
 	if errors.As(err, &forged) {
 		err = reportForgery(ctx, config, forged)
@@ -69,6 +62,22 @@ func (i AuthInput) identified(ctx context.Context, config Config) (query.SignedI
 	default:
 		return query.SignedIn{}, unavailable(ctx, config.Log, "authenticate", err)
 	}
+}
+
+// token returns what the request signs in with, or an answer of 401.
+func (i AuthInput) token(ctx context.Context) (domain.Secret, error) {
+	token := i.cookie(ctx)
+	if !i.byCookie() {
+		scheme, bearer, _ := strings.Cut(i.Authorization, " ")
+		if !strings.EqualFold(scheme, "Bearer") || bearer == "" {
+			return domain.Secret{}, unauthorized("Authorization is not Bearer and a token")
+		}
+		token = bearer
+	}
+	if token == "" {
+		return domain.Secret{}, unauthorized("a Bearer token or the session's cookie is needed")
+	}
+	return domain.NewSecret(token), nil
 }
 
 // reportForgery records that a forged session was used, and returns
@@ -91,6 +100,27 @@ func (i AuthInput) requireAdmin(ctx context.Context, config Config) (query.Signe
 		return query.SignedIn{}, huma.Error403Forbidden("this needs the role admin")
 	}
 	return user, err
+}
+
+// stillAdmin reports whether requireAdmin would let the request pass again,
+// which is no use of the session: errNotAllowed if it would not, and another
+// error if that is not known.
+func (i AuthInput) stillAdmin(ctx context.Context, config Config) error {
+	token, err := i.token(ctx)
+	if err != nil {
+		return errNotAllowed
+	}
+	user, err := config.Authenticate.Check(ctx, token)
+	var forged *query.ForgedError
+	switch {
+	case errors.As(err, &forged), errors.Is(err, query.ErrNoSession):
+		return errNotAllowed
+	case err != nil:
+		return err
+	case user.MustChangePassword, user.Role != domain.RoleAdmin:
+		return errNotAllowed
+	}
+	return nil
 }
 
 func unauthorized(detail string) error {

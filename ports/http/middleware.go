@@ -23,6 +23,7 @@ type contextKey int
 const (
 	originKey contextKey = iota
 	schemeKey
+	untimedKey
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -82,10 +83,20 @@ func withClientIP(trusted []netip.Prefix) func(http.Handler) http.Handler {
 // withTimeout ends the context of a request that takes too long.
 func withTimeout(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		ctx := context.WithValue(r.Context(), untimedKey, r.Context())
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// untimed returns the context of a request without that end, for an answer
+// that takes as long as somebody reads it.
+func untimed(ctx context.Context) context.Context {
+	if without, ok := ctx.Value(untimedKey).(context.Context); ok {
+		return without
+	}
+	return ctx
 }
 
 // withRecovery answers 500 instead of dropping the connection.

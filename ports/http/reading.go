@@ -48,6 +48,14 @@ func (p parameters) addTime(name string, at time.Time) {
 
 // recorded returns what was asked for, without what turns the pages.
 func (i auditInput) recorded() parameters {
+	set := i.AuditFilterInput.recorded()
+	set.addTime("from", i.From)
+	set.addTime("to", i.To)
+	return set
+}
+
+// recorded returns what was asked for.
+func (i AuditFilterInput) recorded() parameters {
 	set := parameters{}
 	set.add("user", i.User)
 	set.addID("userId", i.UserID)
@@ -56,8 +64,6 @@ func (i auditInput) recorded() parameters {
 	set.add("table", i.Table)
 	set.add("source", string(i.Source))
 	set.add("ip", i.IP)
-	set.addTime("from", i.From)
-	set.addTime("to", i.To)
 	if i.Reads {
 		set.add("reads", "true")
 	}
