@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"time"
 
 	"helfy/app/live"
@@ -56,18 +57,12 @@ func (s *eventStream) run(ctx context.Context) {
 	if err == nil {
 		err = s.send(ctx)
 	}
-	switch {
-	case errors.Is(err, live.ErrSlow), ctx.Err() == nil && isTimeout(err):
+	if errors.Is(err, live.ErrSlow) {
 		s.viewer.Drop()
 		s.log.WarnContext(ctx, "a viewer of the audit stream is too slow", "requestId", originOf(ctx).RequestID)
-	default:
-		s.log.DebugContext(ctx, "a stream ends", "reason", err)
+		return
 	}
-}
-
-func isTimeout(err error) bool {
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
+	s.log.DebugContext(ctx, "a stream ends", "reason", err)
 }
 
 var errNotAllowed = errors.New("the viewer may not watch any longer")
@@ -150,7 +145,7 @@ func (s *eventStream) write(batch live.Batch) error {
 	return s.flush()
 }
 
-// flush sends what is in the buffer.
+// flush sends what is in the buffer, or returns live.ErrSlow.
 func (s *eventStream) flush() error {
 	if s.buffer.Len() == 0 {
 		return nil
@@ -158,14 +153,18 @@ func (s *eventStream) flush() error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
 		return err
 	}
-	if _, err := s.w.Write(s.buffer.Bytes()); err != nil {
-		return err
-	}
+	_, err := s.w.Write(s.buffer.Bytes())
 	s.buffer.Reset()
 	if s.buffer.Cap() > keptBuffer {
 		s.buffer = bytes.Buffer{}
 	}
-	return s.control.Flush()
+	if err == nil {
+		err = s.control.Flush()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return live.ErrSlow
+	}
+	return err
 }
 
 // keptBuffer bounds what a viewer's buffer keeps between two batches.
