@@ -12,7 +12,6 @@ import (
 	"github.com/pingcap/tidb/pkg/meta"
 	"github.com/pingcap/tidb/pkg/server"
 	"github.com/pingcap/tidb/pkg/session"
-	"github.com/pingcap/tidb/pkg/store/mockstore"
 	"github.com/pingcap/tidb/pkg/util/logutil"
 	"github.com/tikv/client-go/v2/tikv"
 
@@ -20,6 +19,7 @@ import (
 	"helfy/devstack/feed/capture"
 	"helfy/devstack/feed/mount"
 	"helfy/devstack/feed/row"
+	"helfy/devstack/storage"
 )
 
 // configure sets TiDB's global configuration. It must precede everything else
@@ -58,13 +58,9 @@ func openDatabase(dir string, wrap func(tikv.Client) tikv.Client) (*database, er
 	if err != nil {
 		return nil, err
 	}
-	store, err := mockstore.NewMockStore(
-		mockstore.WithPath(filepath.Join(dir, "tidb")),
-		mockstore.WithStoreType(mockstore.EmbedUnistore),
-		mockstore.WithClientHijacker(wrap),
-	)
+	store, err := storage.Open(filepath.Join(dir, "tidb"), wrap)
 	if err != nil {
-		return nil, fmt.Errorf("open TiDB's storage: %w", err)
+		return nil, err
 	}
 	return &database{store: store, schemas: schemas}, nil
 }
