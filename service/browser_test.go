@@ -12,6 +12,9 @@ import (
 	"helfy/internal/stack"
 )
 
+// stays is a client that does not go where it is sent.
+var stays = http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 // send sends a request with headers, and returns the answer and its body.
 func send(t *testing.T, client *stack.Client, method, path, body string, headers map[string]string) (*http.Response, []byte) {
 	t.Helper()
@@ -25,7 +28,7 @@ func send(t *testing.T, client *stack.Client, method, path, body string, headers
 	for name, value := range headers {
 		request.Header.Set(name, value)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := stays.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

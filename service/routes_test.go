@@ -25,6 +25,11 @@ const (
 	everyone access = iota
 	signedIn
 	admins
+	// browsers are sent to sign in, and are told what they may not see.
+	browsers
+	adminsBrowsers
+	// strangers may sign in; who has done so is sent on.
+	strangers
 )
 
 // routes has every route with a request, and the status of the answer for
@@ -58,6 +63,15 @@ var routes = map[string]struct {
 	"GET /livez":                             {everyone, "/livez", "", http.StatusOK},
 	"GET /readyz":                            {everyone, "/readyz", "", http.StatusOK},
 	"GET /docs":                              {everyone, "/docs", "", http.StatusOK},
+	"GET /":                                  {strangers, "/", "", http.StatusSeeOther},
+	"GET /assets/*":                          {everyone, "/assets/js/app.js", "", http.StatusOK},
+	"GET /dashboard":                         {browsers, "/dashboard", "", http.StatusOK},
+	"GET /me":                                {browsers, "/me", "", http.StatusOK},
+	"GET /trail":                             {adminsBrowsers, "/trail", "", http.StatusOK},
+	"GET /transactions/{commitTs}":           {adminsBrowsers, "/transactions/1", "", http.StatusOK},
+	"GET /patterns":                          {adminsBrowsers, "/patterns", "", http.StatusOK},
+	"GET /users":                             {adminsBrowsers, "/users", "", http.StatusOK},
+	"GET /projections":                       {adminsBrowsers, "/projections", "", http.StatusOK},
 	"GET /openapi.json":                      {everyone, "/openapi.json", "", http.StatusOK},
 	"GET /openapi.yaml":                      {everyone, "/openapi.yaml", "", http.StatusOK},
 	"GET /openapi-3.0.json":                  {everyone, "/openapi-3.0.json", "", http.StatusOK},
@@ -90,10 +104,16 @@ type routeCaller struct {
 
 // refused answers a caller whose session does not count.
 func refused(_ string, access access, status int) int {
-	if access == everyone {
+	switch access {
+	case everyone:
 		return status
+	case browsers, adminsBrowsers:
+		return http.StatusSeeOther
+	case strangers:
+		return http.StatusOK
+	default:
+		return http.StatusUnauthorized
 	}
-	return http.StatusUnauthorized
 }
 
 // welcome answers a caller who may call every route.
@@ -147,7 +167,7 @@ func TestEveryRouteKnowsItsCallers(t *testing.T) {
 		"user": {
 			func(t *testing.T, name string) map[string]string { return bearer(login(t, client, name)) },
 			domain.RoleUser, func(_ string, access access, status int) int {
-				if access == admins {
+				if access == admins || access == adminsBrowsers {
 					return http.StatusForbidden
 				}
 				return status

@@ -135,5 +135,6 @@ func NewHandler(config Config) http.Handler {
 	registerStream(api, config)
 	registerHealth(api, config)
 	registerDocs(router, api, config.Log)
+	registerPages(router, config)
 	return router
 }

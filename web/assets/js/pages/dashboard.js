@@ -1,0 +1,148 @@
+// Now: how it is at the moment. Each number leads to the list behind it.
+
+import { get, withParams } from '../api.js';
+import { legend, sparkline } from '../chart.js';
+import { h } from '../dom.js';
+import { ownLogins } from '../logins.js';
+import { fillWith } from '../states.js';
+import { openStream } from '../stream.js';
+import { table } from '../table.js';
+import { absolute, duration, midnight, time, timeSwitch } from '../time.js';
+
+const number = new Intl.NumberFormat();
+// Sums are read again when the stream tells of something new, but not more
+// often than this, and every pollEvery while there is no stream.
+const atMostEvery = 2_000, pollEvery = 5_000, chartEvery = 60_000;
+
+export function render(container, context) {
+  return context.me.role === 'admin' ? renderAll(container, context) : renderOwn(container, context);
+}
+
+/** What somebody sees who is no administrator: their own logins. */
+function renderOwn(container, context) {
+  const logins = h('div'), sessions = h('div');
+  const pages = ownLogins(10, context);
+  container.append(
+    h('header', { class: 'page-head' }, h('h1', {}, 'Now'), timeSwitch()),
+    sessions,
+    h('section', { class: 'card flush' }, h('header', {}, h('h2', {}, 'My last logins')), logins));
+  fillWith(sessions, async () => {
+    const list = (await get('/api/sessions', { signal: context.signal })).sessions;
+    return h('div', { class: 'tiles' }, tile('My sessions', number.format(list.length), { href: '/me', note: 'Anything strange? Sign out there.' }));
+  }, { ...context, lines: 2 });
+  fillWith(logins, async () => { await pages.turn(0); return pages.box; }, context);
+}
+
+function renderAll(container, context) {
+  const live = h('span', { class: 'badge' }, h('span', { class: 'dot' }), 'Connecting');
+  const sums = h('div'), health = h('div'), chart = h('div', { class: 'stack' });
+  container.append(
+    h('header', { class: 'page-head' }, h('h1', {}, 'Now'), h('div', { class: 'row' }, live, timeSwitch())),
+    sums,
+    h('div', { class: 'grid' },
+      h('section', { class: 'card' }, h('header', {}, h('h2', {}, 'Last 24 hours'), h('a', { href: '/patterns' }, 'Patterns')), chart),
+      h('section', { class: 'card' }, h('header', {}, h('h2', {}, 'The trail')), health)));
+
+  let status, dirty = true, lastRead = 0, reading = false, connected = false;
+  const read = async () => {
+    dirty = false;
+    lastRead = Date.now();
+    status = await get('/api/status', { params: { since: midnight() }, signal: context.signal });
+    health.replaceChildren(trail(status));
+    return tiles(status);
+  };
+  const refresh = async () => {
+    if (reading || document.hidden || Date.now() - lastRead < atMostEvery) return;
+    reading = true;
+    try {
+      sums.replaceChildren(await read());
+    } catch { /* what is shown stays; the banner tells when nothing answers */ } finally {
+      reading = false;
+    }
+  };
+  health.replaceChildren(h('p', { class: 'muted' }, 'Loading…'));
+  fillWith(sums, read, { ...context, lines: 3 });
+  const draw = (keep) => fillWith(chart, () => day(context.signal), { ...context, keep, lines: 3 });
+  draw(false);
+
+  openStream('/api/audit/stream?source=event', {
+    signal: context.signal,
+    on: {
+      entry() { dirty = true; },
+      finding() { dirty = true; },
+      reset() { dirty = true; },
+      complete({ completeThrough, lagSeconds, deadLetters }) {
+        if (status) health.replaceChildren(trail(status = { ...status, completeThrough, lagSeconds, deadLetters }));
+        if (dirty) refresh();
+      },
+    },
+    state(now) {
+      connected = now === 'open';
+      live.replaceChildren(h('span', { class: connected ? 'dot good' : 'dot warn' }), connected ? 'Live' : `Every ${pollEvery / 1000} s`);
+    },
+  });
+  const timers = [
+    setInterval(() => { if (!connected || Date.now() - lastRead > chartEvery) refresh(); }, pollEvery),
+    setInterval(() => { if (!document.hidden) draw(true); }, chartEvery),
+  ];
+  const again = () => { refresh(); draw(true); };
+  addEventListener('helfy:reachable', again);
+  return () => {
+    timers.forEach(clearInterval);
+    removeEventListener('helfy:reachable', again);
+  };
+}
+
+function tile(name, value, { href, note, tone = '' }) {
+  return h('a', { class: `tile ${tone}`, href }, h('span', { class: 'name' }, name), h('span', { class: 'value' }, value), h('span', { class: 'note' }, note));
+}
+
+/** Today's numbers. */
+function tiles({ today, findings }) {
+  const list = (eventType) => withParams('/trail', { eventType, from: midnight() });
+  const tries = today.logins + today.failures;
+  const kinds = Object.entries(findings.byKind).map(([kind, count]) => `${count} × ${kind}`).join(', ');
+  return h('div', { class: 'tiles' },
+    tile('Logins today', number.format(today.logins), { href: list('LOGIN_SUCCESS'), note: `by ${number.format(today.users)} different ${today.users === 1 ? 'user' : 'users'}` }),
+    tile('Failures today', number.format(today.failures), { href: list('LOGIN_FAILURE'), note: tries ? `${Math.round((100 * today.failures) / tries)} % of all tries` : 'no tries yet' }),
+    tile('Lockouts today', number.format(today.lockouts), { href: list('USER_LOCKED'), note: 'too many wrong passwords', tone: today.lockouts ? 'warn' : '' }),
+    tile('Users today', number.format(today.users), { href: list('LOGIN_SUCCESS'), note: 'who have signed in' }),
+    tile('Findings', number.format(findings.total), { href: '/trail?findings=true', note: kinds || 'the trail is whole', tone: findings.total ? 'bad' : '' }));
+}
+
+/** How complete the trail is, and what keeps it from being so. */
+function trail({ completeThrough, lagSeconds, deadLetters, gaps, changefeed, verifiedThrough }) {
+  const fact = (name, ...value) => [h('dt', {}, name), h('dd', {}, value)];
+  const tone = { normal: 'good', warning: 'warn', stopped: 'warn' }[changefeed.state] ?? 'bad';
+  return h('dl', { class: 'facts' },
+    fact('Complete through', completeThrough
+      ? [h('strong', {}, absolute(completeThrough)), h('span', { class: 'muted' }, ` (${duration(lagSeconds)} ago)`)]
+      : 'not known yet'),
+    fact('Verified through', verifiedThrough ? time(verifiedThrough, 'absolute') : 'not known yet'),
+    fact('Changefeed', h('span', { class: `badge ${tone}` }, changefeed.state),
+      changefeed.checkpointAt ? [' sent up to ', time(changefeed.checkpointAt, 'absolute')] : '',
+      changefeed.error ? h('p', { class: 'notice bad' }, changefeed.error) : ''),
+    fact('Dead letters', h('a', { href: '/projections' }, number.format(deadLetters)),
+      deadLetters ? h('span', { class: 'muted' }, ' could not be understood') : ''),
+    gaps?.length ? fact('Gaps', gaps.map(({ from, to }) => h('p', {}, from ? absolute(from) : 'the beginning', ' to ', absolute(to), ' was not sent'))) : []);
+}
+
+/** The last 24 hours as lines, and as a table for who does not see them. */
+async function day(signal) {
+  const { buckets } = await get('/api/stats/logins', { params: { bucket: 'hour' }, signal });
+  const series = [
+    { name: 'Logins', values: buckets.map(({ logins }) => logins) },
+    { name: 'Failures', values: buckets.map(({ failures }) => failures), bad: true },
+  ];
+  const total = (values) => number.format(values.reduce((sum, value) => sum + value, 0));
+  const text = series.map(({ name, values }) => `${total(values)} ${name.toLowerCase()}`).join(' and ');
+  return h('div', { class: 'stack' },
+    sparkline(series, `${text} in the last 24 hours`),
+    h('div', { class: 'row spread' }, legend(series), h('span', { class: 'small muted' }, text)),
+    h('details', {}, h('summary', { class: 'small' }, 'The same as a table'),
+      table('Logins and failures per hour', [
+        { name: 'Hour', head: true, cell: ({ start }) => absolute(start) },
+        { name: 'Logins', number: true, cell: ({ logins }) => number.format(logins) },
+        { name: 'Failures', number: true, cell: ({ failures }) => number.format(failures) },
+      ], buckets)));
+}
