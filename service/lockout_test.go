@@ -101,7 +101,7 @@ func TestParallelWrongPasswordsAreVerifiedNoMoreThanMayFail(t *testing.T) {
 	wall := &clock{}
 	one, hasherOne := newLogins(t, config, wall)
 	other, hasherOther := newLogins(t, config, wall) // another instance of the service
-	const tries = 200
+	const tries = 60
 	var wait sync.WaitGroup
 	for i := range tries {
 		wait.Go(func() {
