@@ -43,6 +43,14 @@ func TestFiltersChooseEntries(t *testing.T) {
 		"from=" + stamp(middle):   func(e stack.Entry) bool { return !e.CommittedAt.Before(middle) },
 		"to=" + stamp(middle):     func(e stack.Entry) bool { return e.CommittedAt.Before(middle) },
 		"user=nobody":             func(stack.Entry) bool { return false },
+		"userId=2&eventType=LOGIN_FAILURE": func(e stack.Entry) bool {
+			return *e.UserID == 2 && e.EventType == "LOGIN_FAILURE"
+		},
+		"table=users&operation=UPDATE": func(e stack.Entry) bool { return e.Table == "users" && e.Operation == "UPDATE" },
+		"source=event&table=outbox&ip=127.0.0.1": func(e stack.Entry) bool {
+			return e.Source == "event" && e.IP != nil
+		},
+		"table=users&eventType=LOGIN_SUCCESS": func(stack.Entry) bool { return false },
 	} {
 		t.Run(query, func(t *testing.T) {
 			var want, got []string

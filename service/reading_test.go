@@ -246,8 +246,8 @@ func TestPagesAreReadInTheOrderOfTheKey(t *testing.T) {
 			t.Errorf("%s does not leave readings out", statement)
 		}
 	}
-	if err := rows.Err(); err != nil || statements != 2 {
-		t.Errorf("%d statements, want those of the first and of the next page, %v", statements, err)
+	if err := rows.Err(); err != nil || statements < 4 {
+		t.Errorf("%d statements, want those for the keys and for the rows of the first and of the next page, %v", statements, err)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"helfy/app/projection"
@@ -48,94 +47,43 @@ func (a AuditLog) number() (string, any) {
 func (a AuditLog) Entries(
 	ctx context.Context, filter query.AuditFilter, before *query.AuditPosition, limit int,
 ) ([]domain.AuditEntry, error) {
-	where, args := conditions(filter)
-	index := indexOf(filter)
-	if before != nil {
-		where = append(where, "(a.commit_ts, a.table_name, a.row_key) < (?, ?, ?)")
-		args = append(args, before.CommitTs, before.Table, before.RowKey)
+	if filter.ChoosesNothing() { // which only a look at all of them would show
+		return []domain.AuditEntry{}, nil
 	}
-	return a.sorted(ctx, index, where, args, "DESC", limit)
+	return a.sorted(ctx, conditions(filter), newestFirst, before, limit)
 }
 
 // Transaction implements query.AuditLog.
 func (a AuditLog) Transaction(ctx context.Context, commitTs uint64, limit int) ([]domain.AuditEntry, error) {
-	return a.sorted(ctx, "PRIMARY", []string{"a.commit_ts = ?"}, []any{commitTs}, "DESC", limit)
+	return a.sorted(ctx, []condition{{text: "a.commit_ts = ?", args: []any{commitTs}, bounds: true}}, newestFirst, nil, limit)
 }
 
-// conditions returns the SQL of a filter, a condition each, and its
-// arguments.
-func conditions(filter query.AuditFilter) (where []string, args []any) {
-	add := func(wanted bool, condition string, more ...any) {
+// conditions returns the SQL of a filter.
+func conditions(filter query.AuditFilter) (all []condition) {
+	add := func(wanted bool, c condition, args ...any) {
 		if wanted {
-			where, args = append(where, condition), append(args, more...)
+			c.args = args
+			all = append(all, c)
 		}
 	}
+	// What is likely to leave the fewest entries comes first.
+	add(filter.UserID != 0, condition{text: "a.user_id = ?", index: "audit_user_id"}, filter.UserID)
+	add(filter.Username != "", condition{text: "a.username = ?", index: "audit_username"}, filter.Username)
+	add(filter.IP != "", condition{text: "a.ip = ?", index: "audit_ip"}, filter.IP)
+	add(filter.EventType != "", condition{text: "a.event_type = ?", index: "audit_event_type"}, filter.EventType)
+	add(filter.Operation != "", condition{text: "a.operation = ?", index: "audit_operation"}, filter.Operation)
+	add(filter.Table != "", condition{text: "a.table_name = ?", index: tableIndex}, filter.Table)
+	add(filter.Source != "", condition{text: "a.source = ?", index: "audit_source"}, filter.Source)
+	add(!filter.From.IsZero(), condition{text: "a.commit_ts >= ?", bounds: true}, domain.TSOOfTime(filter.From))
+	add(!filter.To.IsZero(), condition{text: "a.commit_ts < ?", bounds: true}, domain.TSOOfTime(filter.To))
 	// In a form that no index serves: it must not be chosen for this.
-	add(!filter.Reads && filter.EventType == "", "NOT a.event_type <=> ?", domain.AuditRead)
-	add(filter.UserID != 0, "a.user_id = ?", filter.UserID)
-	add(filter.Username != "", "a.username = ?", filter.Username)
-	add(filter.EventType != "", "a.event_type = ?", filter.EventType)
+	add(!filter.Reads && filter.EventType == "", condition{text: "NOT a.event_type <=> ?"}, domain.AuditRead)
 	types := make([]any, len(filter.EventTypes))
 	for i, eventType := range filter.EventTypes {
 		types[i] = eventType
 	}
-	add(len(types) > 0, "a.event_type IN "+tuples(1, len(types)), types...)
-	add(filter.Operation != "", "a.operation = ?", filter.Operation)
-	add(filter.Table != "", "a.table_name = ?", filter.Table)
-	add(filter.Source != "", "a.source = ?", filter.Source)
-	add(filter.IP != "", "a.ip = ?", filter.IP)
-	add(!filter.From.IsZero(), "a.commit_ts >= ?", domain.TSOOfTime(filter.From))
-	add(!filter.To.IsZero(), "a.commit_ts < ?", domain.TSOOfTime(filter.To))
-	return where, args
-}
-
-// indexOf returns the index that a page of a filter is read from: of those that
-// serve it, the one that is likely to leave the fewest entries. TiDB itself
-// would take the whole log and sort it where it believes that to be cheaper,
-// and what it believes changes with its statistics.
-func indexOf(filter query.AuditFilter) string {
-	switch {
-	case filter.UserID != 0:
-		return "audit_user_id"
-	case filter.Username != "":
-		return "audit_username"
-	case filter.IP != "":
-		return "audit_ip"
-	case filter.EventType != "":
-		return "audit_event_type"
-	case filter.Operation != "":
-		return "audit_operation"
-	case filter.Table != "":
-		return tableIndex
-	case filter.Source != "":
-		return "audit_source"
-	}
-	return "PRIMARY"
-}
-
-// tableIndex is the index that has the table before the commit.
-const tableIndex = "audit_table"
-
-// sorted reads entries in the order of their identity, ASC or DESC, out of an
-// index that has this order where the conditions hold. A row that only has its
-// DELETE half stays hidden until its partition's watermark has passed: the
-// other half of a split UPDATE may still come.
-func (a AuditLog) sorted(
-	ctx context.Context, index string, where []string, args []any, order string, limit int,
-) ([]domain.AuditEntry, error) {
-	where = append(where, "(a.new_row IS NOT NULL OR a.commit_ts <= p.watermark)")
-	columns := []string{"a.commit_ts", "a.table_name", "a.row_key"}
-	if index == tableIndex {
-		columns = []string{"a.commit_ts", "a.row_key"} // the table is the same, which TiDB does not see
-	}
-	number, of := a.number()
-	args = append([]any{projection.AuditName, of}, args...)
-	return readEntries(ctx, a.db, `
-		SELECT /*+ ORDER_INDEX(a, `+index+`), INL_JOIN(p) */ `+entryColumns+`
-		FROM projection_audit_entries a LEFT JOIN projection_checkpoints p
-		  ON p.projection = ? AND p.generation = a.generation AND p.topic = a.topic AND p.kafka_partition = a.kafka_partition
-		WHERE a.generation = `+number+` AND `+strings.Join(where, " AND ")+`
-		ORDER BY `+strings.Join(columns, " "+order+", ")+" "+order+" LIMIT ?", append(args, limit)...)
+	add(len(types) > 0, condition{text: "a.event_type IN " + tuples(1, len(types))}, types...)
+	return all
 }
 
 // entryColumns are what readEntries reads of projection_audit_entries a.

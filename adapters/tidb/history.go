@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"helfy/app/projection"
+	"helfy/app/query"
 	"helfy/app/verification"
 	"helfy/domain"
 )
@@ -18,27 +19,26 @@ const historyPage = 2000
 func (a AuditLog) InOrder(
 	ctx context.Context, users []domain.UserID, through uint64, progress verification.Progress, take func([]domain.AuditEntry) error,
 ) error {
-	where := []string{"a.commit_ts <= ?", "(a.commit_ts, a.table_name, a.row_key) > (?, ?, ?)"}
-	var chosen []any
-	index := "PRIMARY"
-	if len(users) == 1 {
-		index = "audit_user_id"
-	}
-	if len(users) > 0 {
-		where = append(where, "a.user_id IN "+tuples(1, len(users)))
+	chosen := []condition{{text: "a.commit_ts <= ?", args: []any{through}, bounds: true}}
+	switch len(users) {
+	case 0:
+	case 1:
+		chosen = append(chosen, condition{text: "a.user_id = ?", args: []any{users[0]}, index: "audit_user_id"})
+	default:
+		some := condition{text: "a.user_id IN " + tuples(1, len(users))}
 		for _, user := range users {
-			chosen = append(chosen, user)
+			some.args = append(some.args, user)
 		}
+		chosen = append(chosen, some)
 	}
 	var (
-		last   domain.AuditEntry
+		last   *query.AuditPosition
 		first  uint64
 		done   int64
 		commit []domain.AuditEntry
 	)
 	for {
-		args := append([]any{through, last.CommitTs, last.Table, last.RowKey}, chosen...)
-		page, err := a.sorted(ctx, index, where, args, "ASC", historyPage)
+		page, err := a.sorted(ctx, chosen, oldestFirst, last, historyPage)
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,8 @@ func (a AuditLog) InOrder(
 		if first == 0 {
 			first = page[0].CommitTs
 		}
-		last = page[len(page)-1]
+		end := page[len(page)-1]
+		last = &query.AuditPosition{CommitTs: end.CommitTs, Table: end.Table, RowKey: end.RowKey}
 		if done += int64(len(page)); progress != nil {
 			progress(done, int64(float64(done)*float64(through-first+1)/float64(last.CommitTs-first+1)))
 		}

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"helfy/domain"
@@ -58,6 +59,20 @@ func (f AuditFilter) MatchesFinding(found domain.Finding) bool {
 func chooses[T comparable](wanted, value T) bool {
 	var unset T
 	return wanted == unset || wanted == value
+}
+
+// outboxTable is the table of every event.
+const outboxTable = "outbox"
+
+// ChoosesNothing reports whether the conditions exclude each other: a change
+// has neither a type nor an address, an event has no operation and is in the
+// outbox.
+func (f AuditFilter) ChoosesNothing() bool {
+	events := f.EventType != "" || len(f.EventTypes) > 0 || f.IP != "" || f.Source == domain.SourceEvent
+	// TiDB does not compare spaces at the end.
+	table := strings.TrimRight(f.Table, " ")
+	changes := f.Operation != "" || f.Source == domain.SourceChange || table != "" && table != outboxTable
+	return events && changes
 }
 
 // AuditPage is a part of the audit log, newest entry first.
