@@ -125,3 +125,19 @@ func TestAssetsAreKeptAndConfirmed(t *testing.T) {
 		t.Errorf("status %d", missing.StatusCode)
 	}
 }
+
+func TestAMistypedPathIsToldToBrowsersAsAPageAndToProgramsAsAProblem(t *testing.T) {
+	client := stack.Serve(t, stack.New(t))
+	html := map[string]string{"Accept": "text/html,application/xhtml+xml;q=0.9"}
+	for path, want := range map[string]string{
+		"/dashbord": "text/html; charset=utf-8", "/api/nothing": "application/problem+json", "/assets/nothing.js": "application/problem+json",
+	} {
+		response, _ := send(t, client, http.MethodGet, path, "", html)
+		if got := response.Header.Get("Content-Type"); response.StatusCode != http.StatusNotFound || got != want {
+			t.Errorf("%s: status %d, type %q, want 404 and %q", path, response.StatusCode, got, want)
+		}
+	}
+	if response, _ := send(t, client, http.MethodGet, "/dashbord", "", nil); response.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("a program gets %q", response.Header.Get("Content-Type"))
+	}
+}

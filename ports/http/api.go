@@ -17,6 +17,7 @@ import (
 	"helfy/app/command"
 	"helfy/app/query"
 	"helfy/domain"
+	"helfy/web"
 )
 
 // Use cases, as the routes need them.
@@ -101,7 +102,11 @@ func NewHandler(config Config) http.Handler {
 		withTimeout,
 		withSameOrigin(config.Log),
 	)
-	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
+	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		if wantsPage(r) { // which says so, and leads on
+			sendDocument(w, r, config, web.Shell, http.StatusNotFound)
+			return
+		}
 		writeProblem(w, config.Log, http.StatusNotFound, "no such path")
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {

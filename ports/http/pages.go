@@ -105,6 +105,13 @@ func followable(next string) string {
 	return target.RequestURI()
 }
 
+// wantsPage reports whether a browser asks for a path as for a page, and not
+// for a program.
+func wantsPage(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") &&
+		!strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, "/assets/")
+}
+
 func sendDocument(w http.ResponseWriter, r *http.Request, config Config, name string, status int) {
 	if err := web.WriteDocument(w, r, name, status); err != nil {
 		config.Log.DebugContext(r.Context(), "client left before the answer", "error", err)
