@@ -7,12 +7,16 @@ const timeout = 15_000;
 /**
  * A request that failed. `status` is 0 if there was no answer. `faults` are
  * `{location, message}` of bad members, such as `body.newPassword`;
- * `retryAfter` is in seconds, 0 if the service named none.
+ * `retryAfter` is in seconds, 0 if the service named none. `reason` is the
+ * message without the time to wait.
  */
 export class ApiError extends Error {
   constructor(status, problem = {}, retryAfter = 0) {
-    super(explain(status, problem, retryAfter));
+    const reason = explain(status, problem);
+    const again = retryAfter > 0 ? ` Try again in ${retryAfter} s.` : ' Try again in a moment.';
+    super(status === 429 || status === 503 ? reason + again : reason);
     this.name = 'ApiError';
+    this.reason = reason;
     this.status = status;
     this.faults = problem.errors ?? [];
     this.retryAfter = retryAfter;
@@ -22,14 +26,13 @@ export class ApiError extends Error {
   get passing() { return this.status === 0 || this.status === 429 || this.status >= 500; }
 }
 
-function explain(status, problem, retryAfter) {
-  const again = retryAfter > 0 ? ` Try again in ${retryAfter} s.` : ' Try again in a moment.';
+function explain(status, problem) {
   switch (status) {
     case 0: return 'Helfy cannot be reached. Check the connection and try again.';
     case 403: return sentence(problem.detail) || 'This is not allowed.';
     case 404: return sentence(problem.detail) || 'There is no such thing.';
-    case 429: return `Too many attempts.${again}`;
-    case 503: return `Helfy is busy or a part of it is away.${again}`;
+    case 429: return 'Too many attempts.';
+    case 503: return 'Helfy is busy or a part of it is away.';
     default: {
       const faults = (problem.errors ?? []).map((fault) => fault.message).filter(Boolean);
       return sentence(faults.join('; ') || problem.detail) || `The service answered ${status}.`;

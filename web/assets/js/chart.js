@@ -8,11 +8,11 @@ import { h, svg } from './dom.js';
  * `label` tells screen readers what it is.
  */
 export function sparkline(series, label) {
-  const width = 600, height = 72, floor = height - 1;
+  const width = 600, height = 132, floor = height - 1;
   const most = Math.max(1, ...series.flatMap(({ values }) => values));
   const points = (values) => values.map((value, i) => {
     const x = values.length > 1 ? (i * width) / (values.length - 1) : 0;
-    return `${x.toFixed(1)},${(floor - (value / most) * (height - 6)).toFixed(1)}`;
+    return `${x.toFixed(1)},${(floor - (value / most) * (height - 8)).toFixed(1)}`;
   });
   const first = points(series[0].values).join(' ');
   return svg('svg', { class: 'spark', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },

@@ -85,9 +85,10 @@ function clear(form) {
   say(form, '');
 }
 
-function say(form, text) {
+/** Says what is wrong, and the rest to screen readers: the button shows it. */
+function say(form, text, rest = '') {
   const box = form.querySelector('.alert');
-  box.textContent = text;
+  box.replaceChildren(text, h('span', { class: 'visually-hidden' }, rest));
   box.hidden = text === '';
 }
 
@@ -109,7 +110,8 @@ function show(form, error, words) {
   }
   first?.focus();
   if (words || rest.length || !first) {
-    say(form, words || (error instanceof ApiError ? error.message : 'The page met a fault of its own. Load it again.'));
+    const own = 'The page met a fault of its own. Load it again.';
+    say(form, words || (error instanceof ApiError ? error.reason : own), error.retryAfter ? error.message.slice(error.reason.length) : '');
   }
 }
 

@@ -45,7 +45,7 @@ export function startRouter(container, me) {
       },
     };
     try {
-      const page = await found.route.load();
+      const page = await load(found.route);
       if (left.signal.aborted) return undefined;
       box.replaceChildren();
       const clean = await page.render(box, context);
@@ -78,6 +78,16 @@ export function startRouter(container, me) {
   // Also sent for a step within the page, as to #main.
   addEventListener('popstate', () => { if (location.pathname + location.search !== shown) show(); });
   return show({ focus: false });
+}
+
+/** Loads the module of a page. A browser does not tell why it could not. */
+async function load(route) {
+  try {
+    return await route.load();
+  } catch (error) {
+    if (error instanceof TypeError) throw new ApiError(0);
+    throw error;
+  }
 }
 
 /** Marks the page's link among those of the navigation. */

@@ -5,18 +5,19 @@ import { announce, toast } from './feedback.js';
 
 /**
  * Makes a table. Columns are `{name, cell(row), number, head}`: `cell` returns
- * a node, a text or null; the one with `head` names its row, and `hideName`
- * leaves the name to screen readers.
+ * a node, a text or null; the one with `head` names its row, `hideName` leaves
+ * the name to screen readers, and `wide` leaves the column out on a phone.
  */
 export function table(caption, columns, rows) {
-  const cell = ({ name, cell: content, number, head }, row) => h(head ? 'th' : 'td', {
-    scope: head ? 'row' : null, class: number ? 'number' : null, dataset: head ? {} : { name },
-  }, content(row));
+  const kind = ({ number, hideName, wide }) => [number && 'number', hideName && 'unnamed', wide && 'wide'].filter(Boolean).join(' ') || null;
+  const cell = (column, row) => h(column.head ? 'th' : 'td', {
+    scope: column.head ? 'row' : null, class: kind(column), dataset: column.head ? {} : { name: column.name },
+  }, column.cell(row));
   return h('div', { class: 'table', tabindex: '0', role: 'region', 'aria-label': caption },
     h('table', { class: 'folds' },
       h('caption', { class: 'visually-hidden' }, caption),
-      h('thead', {}, h('tr', {}, columns.map(({ name, number, hideName }) => h('th', { scope: 'col', class: number ? 'number' : null },
-        hideName ? h('span', { class: 'visually-hidden' }, name) : name)))),
+      h('thead', {}, h('tr', {}, columns.map((column) => h('th', { scope: 'col', class: kind(column) },
+        column.hideName ? h('span', { class: 'visually-hidden' }, column.name) : column.name)))),
       h('tbody', {}, rows.map((row) => h('tr', {}, columns.map((column) => cell(column, row)))))));
 }
 

@@ -28,7 +28,7 @@ export function manage(user, changed) {
       h('dt', {}, 'Last login'), h('dd', {}, user.lastLoginAt ? time(user.lastLoginAt) : 'never'),
       h('dt', {}, 'Trail'), h('dd', {}, h('a', { href: withParams('/trail', { userId: user.id }), on: { click: () => dialog.close() } }, 'What happened to this user'))),
     user.locked && section('Locked', change({ locked: false }, `${user.username} is unlocked`),
-      h('p', { class: 'small muted' }, 'Too many failed logins keep this user out for some time.'), submitButton('Unlock', '')),
+      h('p', { class: 'small muted' }, 'Too many failed logins keep this user out for some time.'), h('div', { class: 'row' }, submitButton('Unlock', ''))),
     section('Role', change(({ role }) => ({ role }), `${user.username} has a new role`),
       h('div', { class: 'filters' }, field({ label: 'Role', name: 'role', choices: Object.entries(roles), value: user.role }), submitButton('Change', ''))),
     section('Name', change(({ username }) => ({ username }), 'The user is renamed'),
@@ -40,7 +40,7 @@ export function manage(user, changed) {
     }, field({
       label: 'Temporary password', name: 'newPassword', type: 'password', autocomplete: 'new-password', required: true,
       hint: 'Ends all sessions of this user, who must choose another password at the next login.',
-    }), submitButton('Reset', '')),
+    }), h('div', { class: 'row' }, submitButton('Reset', ''))),
     section('Access', async (_, key) => {
       const status = user.status === 'active' ? 'disabled' : 'active';
       await patch(path, { status }, { key });

@@ -10,9 +10,10 @@ import { table } from '../table.js';
 import { absolute, duration, midnight, time, timeSwitch } from '../time.js';
 
 const number = new Intl.NumberFormat();
+const hour = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 // Sums are read again when the stream tells of something new, but not more
 // often than this, and every pollEvery while there is no stream.
-const atMostEvery = 2_000, pollEvery = 5_000, chartEvery = 60_000;
+const atMostEvery = 2_000, pollEvery = 5_000, chartEvery = 10_000, anywayEvery = 60_000;
 
 export function render(container, context) {
   return context.me.role === 'admin' ? renderAll(container, context) : renderOwn(container, context);
@@ -43,7 +44,7 @@ function renderAll(container, context) {
       h('section', { class: 'card' }, h('header', {}, h('h2', {}, 'Last 24 hours'), h('a', { href: '/patterns' }, 'Patterns')), chart),
       h('section', { class: 'card' }, h('header', {}, h('h2', {}, 'The trail')), health)));
 
-  let status, dirty = true, lastRead = 0, reading = false, connected = false;
+  let status, dirty = true, lastRead = 0, drawn = 0, reading = false, connected = false;
   const read = async () => {
     dirty = false;
     lastRead = Date.now();
@@ -62,7 +63,10 @@ function renderAll(container, context) {
   };
   health.replaceChildren(h('p', { class: 'muted' }, 'Loading…'));
   fillWith(sums, read, { ...context, lines: 3 });
-  const draw = (keep) => fillWith(chart, () => day(context.signal), { ...context, keep, lines: 3 });
+  const draw = (keep) => {
+    drawn = Date.now();
+    return fillWith(chart, () => day(context.signal, chart.querySelector('details')?.open), { ...context, keep, lines: 3 });
+  };
   draw(false);
 
   openStream('/api/audit/stream?source=event', {
@@ -82,8 +86,12 @@ function renderAll(container, context) {
     },
   });
   const timers = [
-    setInterval(() => { if (!connected || Date.now() - lastRead > chartEvery) refresh(); }, pollEvery),
-    setInterval(() => { if (!document.hidden) draw(true); }, chartEvery),
+    setInterval(() => { if (!connected || Date.now() - lastRead > anywayEvery) refresh(); }, pollEvery),
+    setInterval(() => {
+      const due = lastRead > drawn || Date.now() - drawn > anywayEvery;
+      // Somebody reads the table, or there is nothing new.
+      if (due && !document.hidden && !chart.contains(document.activeElement)) draw(true);
+    }, chartEvery),
   ];
   const again = () => { refresh(); draw(true); };
   addEventListener('helfy:reachable', again);
@@ -103,9 +111,9 @@ function tiles({ today, findings }) {
   const tries = today.logins + today.failures;
   const kinds = Object.entries(findings.byKind).map(([kind, count]) => `${count} × ${kind}`).join(', ');
   return h('div', { class: 'tiles' },
-    tile('Logins today', number.format(today.logins), { href: list('LOGIN_SUCCESS'), note: `by ${number.format(today.users)} different ${today.users === 1 ? 'user' : 'users'}` }),
+    tile('Logins today', number.format(today.logins), { href: list('LOGIN_SUCCESS'), note: `since ${absolute(today.from)}` }),
     tile('Failures today', number.format(today.failures), { href: list('LOGIN_FAILURE'), note: tries ? `${Math.round((100 * today.failures) / tries)} % of all tries` : 'no tries yet' }),
-    tile('Lockouts today', number.format(today.lockouts), { href: list('USER_LOCKED'), note: 'too many wrong passwords', tone: today.lockouts ? 'warn' : '' }),
+    tile('Lockouts today', number.format(today.lockouts), { href: list('USER_LOCKED'), note: 'by wrong passwords', tone: today.lockouts ? 'warn' : '' }),
     tile('Users today', number.format(today.users), { href: list('LOGIN_SUCCESS'), note: 'who have signed in' }),
     tile('Findings', number.format(findings.total), { href: '/trail?findings=true', note: kinds || 'the trail is whole', tone: findings.total ? 'bad' : '' }));
 }
@@ -116,9 +124,9 @@ function trail({ completeThrough, lagSeconds, deadLetters, gaps, changefeed, ver
   const tone = { normal: 'good', warning: 'warn', stopped: 'warn' }[changefeed.state] ?? 'bad';
   return h('dl', { class: 'facts' },
     fact('Complete through', completeThrough
-      ? [h('strong', {}, absolute(completeThrough)), h('span', { class: 'muted' }, ` (${duration(lagSeconds)} ago)`)]
+      ? [h('a', { href: '/trail' }, h('strong', {}, absolute(completeThrough))), h('span', { class: 'muted nowrap' }, ` (${duration(lagSeconds)} ago)`)]
       : 'not known yet'),
-    fact('Verified through', verifiedThrough ? time(verifiedThrough, 'absolute') : 'not known yet'),
+    fact('Verified through', verifiedThrough ? h('a', { href: '/trail?findings=true' }, time(verifiedThrough, 'absolute')) : 'not known yet'),
     fact('Changefeed', h('span', { class: `badge ${tone}` }, changefeed.state),
       changefeed.checkpointAt ? [' sent up to ', time(changefeed.checkpointAt, 'absolute')] : '',
       changefeed.error ? h('p', { class: 'notice bad' }, changefeed.error) : ''),
@@ -128,7 +136,7 @@ function trail({ completeThrough, lagSeconds, deadLetters, gaps, changefeed, ver
 }
 
 /** The last 24 hours as lines, and as a table for who does not see them. */
-async function day(signal) {
+async function day(signal, open) {
   const { buckets } = await get('/api/stats/logins', { params: { bucket: 'hour' }, signal });
   const series = [
     { name: 'Logins', values: buckets.map(({ logins }) => logins) },
@@ -137,9 +145,10 @@ async function day(signal) {
   const total = (values) => number.format(values.reduce((sum, value) => sum + value, 0));
   const text = series.map(({ name, values }) => `${total(values)} ${name.toLowerCase()}`).join(' and ');
   return h('div', { class: 'stack' },
-    sparkline(series, `${text} in the last 24 hours`),
+    h('div', {}, sparkline(series, `${text} in the last 24 hours`),
+      h('p', { class: 'hours', 'aria-hidden': 'true' }, buckets.filter((_, i) => i % 6 === 0).map(({ start }) => h('span', {}, hour.format(new Date(start)))), h('span', {}, 'now'))),
     h('div', { class: 'row spread' }, legend(series), h('span', { class: 'small muted' }, text)),
-    h('details', {}, h('summary', { class: 'small' }, 'The same as a table'),
+    h('details', { open }, h('summary', { class: 'small' }, 'The same as a table'),
       table('Logins and failures per hour', [
         { name: 'Hour', head: true, cell: ({ start }) => absolute(start) },
         { name: 'Logins', number: true, cell: ({ logins }) => number.format(logins) },

@@ -17,7 +17,7 @@ export function render(container, context) {
       h('div', {}, h('h1', {}, 'My account'),
         h('p', { class: 'muted' }, h('span', { translate: 'no' }, context.me.username), ` · ${context.me.role === 'admin' ? 'administrator' : 'user'} · id ${context.me.userId}`)),
       timeSwitch()),
-    h('div', { class: 'grid' }, passwordCard(context.me), h('section', { class: 'card flush' },
+    h('div', { class: 'grid uneven' }, passwordCard(context.me), h('section', { class: 'card flush' },
       h('header', {}, h('h2', {}, 'Sessions'),
         h('button', { type: 'button', class: 'button small danger', on: { click: endAll } }, 'Sign out everywhere')),
       sessions)),
@@ -66,7 +66,7 @@ async function sessionTable(box, context) {
   return table('My sessions', [
     { name: 'Signed in', head: true, cell: (s) => h('span', { class: 'row' }, time(s.issuedAt), s.current && h('span', { class: 'badge accent' }, 'this one')) },
     { name: 'Last seen', cell: (s) => time(s.lastSeenAt) },
-    { name: 'Ends', cell: (s) => time(s.expiresAt) },
+    { name: 'Ends', wide: true, cell: (s) => time(s.expiresAt) },
     { name: 'Action', hideName: true, number: true, cell: (s) => h('button', {
       type: 'button', class: 'button small', on: { click: () => end(s) },
     }, 'Sign out', s.current ? h('span', { class: 'visually-hidden' }, ' this session') : h('span', { class: 'visually-hidden' }, ` the session of ${new Date(s.issuedAt).toLocaleString()}`)) },

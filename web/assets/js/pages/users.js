@@ -47,8 +47,8 @@ function userTable(users, again) {
     { name: 'Role', cell: ({ role }) => h('span', { class: role === 'admin' ? 'badge accent' : 'badge' }, roles[role]) },
     { name: 'State', cell: (user) => h('span', { class: 'row' }, states(user)) },
     { name: 'Last login', cell: ({ lastLoginAt }) => (lastLoginAt ? time(lastLoginAt) : h('span', { class: 'muted' }, 'never')) },
-    { name: 'Made', cell: ({ createdAt }) => time(createdAt) },
-    { name: 'Id', number: true, cell: ({ id }) => h('span', { class: 'muted' }, String(id)) },
+    { name: 'Made', wide: true, cell: ({ createdAt }) => time(createdAt) },
+    { name: 'Id', number: true, wide: true, cell: ({ id }) => h('span', { class: 'muted' }, String(id)) },
     { name: 'Action', hideName: true, number: true, cell: (user) => h('button', {
       type: 'button', class: 'button small', on: { click: () => manage(user, again) },
     }, 'Manage', h('span', { class: 'visually-hidden' }, ` ${user.username}`)) },
