@@ -26,6 +26,7 @@ var measurements = []measurement{
 	{name: "overload", run: measureOverload},
 	{name: "token", run: measureToken},
 	{name: "freshness", run: measureFreshness},
+	{name: "viewers", run: measureViewers},
 	{name: "live", run: measureLive},
 	{name: "rebuild", run: measureRebuild},
 	{name: "audit", run: measureAudit},

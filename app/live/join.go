@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"helfy/app/projection"
 	"helfy/app/query"
@@ -234,8 +233,7 @@ func lower(a, b Position) Position {
 }
 
 // between reads the records from one position up to another one and returns
-// their items, in the order of their commits as far as that of each partition
-// lets it be.
+// their items.
 func (f *Feed) between(ctx context.Context, w *window, from, to Position) ([]item, error) {
 	p := newPast(f.config, from, to)
 	if p.left == 0 {
@@ -247,6 +245,5 @@ func (f *Feed) between(ctx context.Context, w *window, from, to Position) ([]ite
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(p.found, past)
 	return p.items(), nil
 }

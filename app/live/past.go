@@ -31,9 +31,6 @@ type pastRead struct {
 	resume int64
 }
 
-// past is the order of what was found.
-func past(a, b pastRead) int { return cmp.Compare(a.order, b.order) }
-
 func newPast(config Config, from, to Position) *pastReader {
 	p := &pastReader{config: config, from: from.clone(), to: to}
 	for topic := range to.topics {
@@ -103,8 +100,10 @@ func (p *pastReader) add(topic, partition int, one read, resume int64) {
 	p.found = append(p.found, pastRead{read: one, topic: topic, partition: partition, order: *order, resume: resume})
 }
 
-// items returns what was found, each with the position of who has seen it.
+// items returns what was found in the order of its commits, as far as that of
+// each partition lets it be, each with the position of who has seen it.
 func (p *pastReader) items() []item {
+	slices.SortStableFunc(p.found, func(a, b pastRead) int { return cmp.Compare(a.order, b.order) })
 	at := p.from.clone()
 	var items []item
 	for _, one := range p.found {
