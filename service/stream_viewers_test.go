@@ -166,15 +166,16 @@ func requireTurnedAway(t *testing.T, client *stack.Client, token string, status 
 func TestAFindingIsOnTheStream(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	stack.AddUser(t, config, "alice", domain.RoleUser)
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
 	eventuallyAudit(t, client, token, func([]stack.Entry) error { return nil })
 	w := watch(t, client, token, "", "")
 	w.Next(t, wait, "complete")
-	exec(t, config, "UPDATE users SET role = 'user' WHERE username = 'admin'")
+	exec(t, config, "UPDATE users SET role = 'admin' WHERE username = 'alice'")
 	event := w.Next(t, wait, "finding")
 	found := parse[struct{ Kind, Username string }](t, []byte(event.Data))
-	if found.Kind != "unattributed-change" || found.Username != "admin" {
+	if found.Kind != "unattributed-change" || found.Username != "alice" {
 		t.Errorf("got %s", event.Data)
 	}
 }

@@ -64,13 +64,16 @@ func (f *Feed) take(records []projection.Record) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	before := f.window.end()
 	watermark, err := f.window.add(records, f.config.Encoder)
 	for _, record := range records {
 		if record.At.After(f.newest) {
 			f.newest = record.At
 		}
 	}
-	signal(f.dirty)
+	if f.window.end() != before {
+		signal(f.dirty)
+	}
 	if watermark {
 		signal(f.watermark)
 	}

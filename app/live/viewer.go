@@ -108,7 +108,11 @@ func (v *Viewer) wants(i *item) bool {
 
 // concerned reports whether an item may mean that the viewer may see no more.
 func (v *Viewer) concerned(i *item) bool {
-	return i.topic >= 0 && i.entry.Source == domain.SourceEvent && i.entry.UserID == v.user && i.entry.EventType != domain.AuditRead
+	if i.topic < 0 || i.entry.Source != domain.SourceEvent || i.entry.UserID != v.user {
+		return false
+	}
+	// The two that others can make many of end no session.
+	return i.entry.EventType != domain.AuditRead && i.entry.EventType != domain.LoginFailure
 }
 
 // Drop counts the viewer as one that was too slow.

@@ -89,6 +89,9 @@ func (w *window) partitions() []projection.Partition {
 	return all
 }
 
+// end returns the number of the next item.
+func (w *window) end() int64 { return w.first + int64(len(w.items)) }
+
 // add takes records in, and reports whether one is a watermark.
 func (w *window) add(records []projection.Record, encoder Encoder) (watermark bool, err error) {
 	for _, record := range records {
