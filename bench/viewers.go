@@ -111,11 +111,11 @@ func openViewers(r *run, server served, token string, count int) *crowd {
 			r.Fatalf("stream: %s", response.Status)
 		}
 		reading.Go(func() {
-			defer response.Body.Close()
 			c.read(bufio.NewReaderSize(response.Body, 8<<10))
 			if ctx.Err() == nil {
 				r.Error("a stream has ended")
 			}
+			_ = response.Body.Close() // it has ended, or is given up
 		})
 	}
 	return c

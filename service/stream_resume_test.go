@@ -25,7 +25,7 @@ func TestAViewerWhoComesBackAfterARestartHasMissedNothing(t *testing.T) {
 	seen := map[string]bool{}
 	w := watch(t, client, token, "?user=alice", "")
 	login(t, other, "alice")
-	for _, id := range awaitLogins(t, w, "alice", 1) {
+	for _, id := range awaitLogin(t, w, "alice") {
 		seen[id] = true
 	}
 	for range 3 {
@@ -115,7 +115,7 @@ func TestAPositionThatIsOfNoUseBeginsAnew(t *testing.T) {
 				t.Errorf("reset with %s, want %q", event.Data, test.reason)
 			}
 			login(t, client, "admin")
-			awaitLogins(t, w, "admin", 1)
+			awaitLogin(t, w, "admin")
 		})
 	}
 }
@@ -127,9 +127,9 @@ func TestTheParameterResumesLikeTheHeader(t *testing.T) {
 	token := login(t, client, "admin")
 	last := position(t, client, token)
 	login(t, client, "admin")
-	awaitLogins(t, watch(t, client, token, "?lastEventId="+last, ""), "admin", 1)
+	awaitLogin(t, watch(t, client, token, "?lastEventId="+last, ""), "admin")
 	// The header is newer: a browser that reconnects asks the same address.
-	awaitLogins(t, watch(t, client, token, "?lastEventId=nonsense", last), "admin", 1)
+	awaitLogin(t, watch(t, client, token, "?lastEventId=nonsense", last), "admin")
 }
 
 func TestARecreatedTopicBeginsAnew(t *testing.T) {
@@ -147,7 +147,7 @@ func TestARecreatedTopicBeginsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	login(t, client, "admin")
-	awaitLogins(t, w, "admin", 1)
+	awaitLogin(t, w, "admin")
 }
 
 // record returns the last record of a topic that has a text.
@@ -184,7 +184,7 @@ func TestAPartitionThatIsAddedIsOnTheStream(t *testing.T) {
 	token := login(t, client, "admin")
 	w := watch(t, client, token, "", "")
 	login(t, client, "admin")
-	ids := awaitLogins(t, w, "admin", 1)
+	ids := awaitLogin(t, w, "admin")
 	administrate(t, config, func(admin sarama.ClusterAdmin) error {
 		return admin.CreatePartitions(config.EventsTopic, int32(config.KafkaPartitions+1), nil, false)
 	})

@@ -210,7 +210,11 @@ func TestASlowViewerIsCutOffAndOthersMissNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer slow.Close()
+	t.Cleanup(func() {
+		if err := slow.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := slow.SetReadBuffer(4 << 10); err != nil {
 		t.Fatal(err)
 	}
