@@ -3,24 +3,9 @@
 
 import { ApiError, newKey } from './api.js';
 import { h, newID } from './dom.js';
-import { enhance } from './password.js';
+import { field } from './field.js';
 
-/**
- * Makes a labelled input in a `div.field`. Besides `label` and `hint`, options
- * are the input's attributes; of the type password it gets a button that
- * shows it. Options with `choices` ([value, text] pairs) make a select.
- */
-export function field({ label, hint, choices, value, ...attributes }) {
-  const id = newID(), hintID = newID();
-  const props = { id, 'aria-describedby': hint ? hintID : null, ...attributes };
-  const input = choices
-    ? h('select', props, choices.map(([key, text]) => h('option', { value: key }, text)))
-    : h('input', { spellcheck: 'false', ...props });
-  if (value != null) input.value = value;
-  const row = h('div', { class: 'field' }, h('label', { for: id }, label), input, hint && h('p', { class: 'hint', id: hintID }, hint));
-  if (attributes.type === 'password') enhance(input);
-  return row;
-}
+export { field };
 
 /** Makes the place of a form where it says what went wrong. */
 export const alertBox = () => h('div', { class: 'alert', role: 'alert', hidden: true });

@@ -1,6 +1,7 @@
 // The list of one's own logins, which more than one page shows.
 
 import { get } from './api.js';
+import { device } from './device.js';
 import { h } from './dom.js';
 import { copyable, empty, loginCommand } from './states.js';
 import { paged, table } from './table.js';
@@ -36,13 +37,4 @@ export function ownLogins(limit, { signal }) {
   return paged(load, (rows) => (rows.length
     ? table('My last logins', columns, rows)
     : empty('No logins yet', h('p', { class: 'muted' }, 'A login is listed here as soon as it is in the trail. This makes one:'), copyable(loginCommand()))));
-}
-
-/** Returns what somebody would call the program that a User-Agent names. */
-export function device(agent = '') {
-  const browser = [['Edg/', 'Edge'], ['OPR/', 'Opera'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chrome'], ['Safari/', 'Safari']]
-    .find(([mark]) => agent.includes(mark))?.[1];
-  const system = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS X', 'macOS'], ['CrOS', 'ChromeOS'], ['Linux', 'Linux']]
-    .find(([mark]) => agent.includes(mark))?.[1];
-  return browser && system ? `${browser} on ${system}` : agent;
 }

@@ -6,8 +6,11 @@
  */
 export const routes = [
   { path: '/dashboard', title: 'Now', load: () => import('./pages/dashboard.js') },
-  { path: '/trail', title: 'Trail', admin: true, load: () => import('./pages/trail.js') },
+  { path: '/trail', title: 'Trail', admin: true, load: () => (new URLSearchParams(location.search).has('findings') ? import('./pages/findings.js') : import('./pages/trail.js')) },
+  { path: '/transactions/{commitTs}', title: 'Transaction', admin: true, load: () => import('./pages/transaction.js') },
+  { path: '/patterns', title: 'Patterns', admin: true, load: () => import('./pages/patterns.js') },
   { path: '/users', title: 'Users', admin: true, load: () => import('./pages/users.js') },
+  { path: '/projections', title: 'Projections', admin: true, load: () => import('./pages/projections.js') },
   { path: '/me', title: 'My account', load: () => import('./pages/me.js') },
 ];
 
