@@ -68,8 +68,8 @@ func (a AuditLog) sorted(
 	}
 }
 
-// firstStretch returns how many keys are likely to fill a page: of two
-// conditions an index serves one, and the other leaves some out.
+// firstStretch returns how many keys are likely to fill a page: of several
+// conditions an index serves one, and the others leave some out.
 func firstStretch(chosen []condition, limit int) int {
 	served := 0
 	for _, c := range chosen {
@@ -77,7 +77,7 @@ func firstStretch(chosen []condition, limit int) int {
 			served++
 		}
 	}
-	return limit * max(1, served)
+	return limit * max(1, min(served, 2))
 }
 
 // stretch returns the index that leads farthest with a number of keys, and the
