@@ -17,16 +17,18 @@ export function render(container, context) {
       h('div', {}, h('h1', {}, 'My account'),
         h('p', { class: 'muted' }, h('span', { translate: 'no' }, context.me.username), ` · ${context.me.role === 'admin' ? 'administrator' : 'user'} · id ${context.me.userId}`)),
       timeSwitch()),
-    h('div', { class: 'grid uneven' }, passwordCard(context.me), h('section', { class: 'card flush' },
+    h('div', { class: 'grid uneven' }, passwordCard(context.me, () => listSessions(true)), h('section', { class: 'card flush' },
       h('header', {}, h('h2', {}, 'Sessions'),
         h('button', { type: 'button', class: 'button small danger', on: { click: endAll } }, 'Sign out everywhere')),
       sessions)),
     h('section', { class: 'card flush' }, h('header', {}, h('h2', {}, 'My last logins')), logins));
-  fillWith(sessions, () => sessionTable(sessions, context), context);
+  const listSessions = (keep) => fillWith(sessions, () => sessionTable(context, () => listSessions(true)), { ...context, keep });
+  listSessions(false);
   fillWith(logins, async () => { await pages.turn(0); return pages.box; }, context);
 }
 
-function passwordCard(me) {
+/** The form that changes the password; `changed` runs afterwards. */
+function passwordCard(me, changed) {
   const form = h('form', { class: 'stack', method: 'post' },
     alertBox(),
     h('input', { class: 'visually-hidden', name: 'username', value: me.username, autocomplete: 'username', tabindex: '-1', 'aria-hidden': 'true', readonly: true }),
@@ -46,13 +48,14 @@ function passwordCard(me) {
       location.assign('/?next=/me');
       return;
     }
-    location.reload();
+    toast('The password is changed, and all other sessions are signed out');
+    changed();
   }, (error) => (error.status === 403 ? 'The current password is wrong.' : ''));
   return h('section', { class: 'card' }, h('header', {}, h('h2', {}, 'Password')), form);
 }
 
-async function sessionTable(box, context) {
-  const { sessions } = await get('/api/sessions', { signal: context.signal });
+async function sessionTable({ signal }, changed) {
+  const { sessions } = await get('/api/sessions', { signal });
   const end = async ({ id, current }) => {
     try {
       await del(`/api/sessions/${id}`);
@@ -61,7 +64,7 @@ async function sessionTable(box, context) {
     }
     if (current) { location.replace('/'); return; }
     toast('The session is signed out');
-    await fillWith(box, () => sessionTable(box, context), { ...context, keep: true });
+    changed();
   };
   return table('My sessions', [
     { name: 'Signed in', head: true, cell: (s) => h('span', { class: 'row' }, time(s.issuedAt), s.current && h('span', { class: 'badge accent' }, 'this one')) },
