@@ -8,12 +8,15 @@ const firstWait = 1_000, longestWait = 30_000;
  * Opens a stream of events until signal is aborted. `on` has a function for
  * each type of event that is given its data; `state` is told "open" and
  * "waiting". The browser resumes a broken connection itself; one that was
- * refused is opened again here, after the last event that came.
+ * refused is opened again here, after the last event that came. So is one of a
+ * page that nobody sees, when it is seen again: over HTTP/1.1 a browser has six
+ * connections for all its tabs.
  */
 export function openStream(path, { on, state = () => {}, signal }) {
   let source, timer, wait = firstWait, last = '';
 
   function open() {
+    close(); // never two at once
     const address = new URL(path, location.origin);
     if (last) address.searchParams.set('lastEventId', last);
     source = new EventSource(address);
@@ -36,9 +39,21 @@ export function openStream(path, { on, state = () => {}, signal }) {
   // the sign-in.
   async function again() {
     await get('/api/me', { signal }).catch(() => {});
-    if (!signal.aborted) open();
+    if (!signal.aborted && !document.hidden) open();
   }
 
-  open();
-  signal.addEventListener('abort', () => { clearTimeout(timer); source.close(); });
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+  }
+
+  function look() {
+    close();
+    if (document.hidden) state('waiting');
+    else open();
+  }
+
+  if (!document.hidden) open();
+  document.addEventListener('visibilitychange', look, { signal });
+  signal.addEventListener('abort', close);
 }
