@@ -55,6 +55,7 @@ func (p *planter) visitRoutes() {
 	}
 	for _, entry := range page.Entries[:min(10, len(page.Entries))] {
 		p.call(http.MethodGet, "/api/audit/transactions/"+entry.CommitTs, admin, "", http.StatusOK)
+		p.call(http.MethodGet, "/api/audit/transactions/"+entry.CommitTs+"/messages", admin, "", http.StatusOK)
 	}
 	for _, parameter := range []string{"user", "table"} {
 		pasted := url.QueryEscape(p.password("in the filter " + parameter))

@@ -41,6 +41,7 @@ var calls = map[string]struct {
 	"change-password":  {"/api/password", `{"oldPassword":"wrong","newPassword":"` + strong + `"}`, "403"},
 	"list-audit":       {"/api/audit?limit=1", "", "200"},
 	"show-transaction": {"/api/audit/transactions/COMMIT", "", "200"},
+	"list-messages":    {"/api/audit/transactions/COMMIT/messages", "", "200"},
 	"stream-audit":     {"/api/audit/stream?reads=true", "", "200"},
 	"list-findings":    {"/api/audit/findings?limit=1", "", "200"},
 	"count-logins":     {"/api/stats/logins?bucket=day", "", "200"},

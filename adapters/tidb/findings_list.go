@@ -24,6 +24,9 @@ func (a AuditLog) Findings(
 	if filter.UserID != 0 {
 		where, args = append(where, "f.user_id = ?"), append(args, filter.UserID)
 	}
+	if filter.CommitTs != 0 {
+		where, args = append(where, "f.commit_ts = ?"), append(args, filter.CommitTs)
+	}
 	if before != nil {
 		where = append(where, "(f.commit_ts, f.table_name, f.row_key, f.kind) < (?, ?, ?, ?)")
 		args = append(args, before.CommitTs, before.Table, before.RowKey, before.Kind)

@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -149,23 +148,6 @@ func cutPage(entries []domain.AuditEntry, limit int) ([]domain.AuditEntry, *Audi
 // PositionOf returns the position behind an entry.
 func PositionOf(entry domain.AuditEntry) *AuditPosition {
 	return &AuditPosition{CommitTs: entry.CommitTs, Table: entry.Table, RowKey: entry.RowKey}
-}
-
-// ErrNoTransaction says that the log has no entry of a commitTs.
-var ErrNoTransaction = errors.New("no such transaction in the log")
-
-// ShowTransaction reads all entries of one commitTs. It is safe for
-// concurrent use.
-type ShowTransaction struct{ Log AuditLog }
-
-// Handle returns the entries of a commitTs, at most MaxAuditPage of them, or
-// ErrNoTransaction. Two transactions can share a commitTs.
-func (s ShowTransaction) Handle(ctx context.Context, commitTs uint64) ([]domain.AuditEntry, error) {
-	entries, err := s.Log.Transaction(ctx, commitTs, MaxAuditPage)
-	if err == nil && len(entries) == 0 {
-		err = ErrNoTransaction
-	}
-	return entries, err
 }
 
 // CompleteThroughTime returns the time up to which a log that is complete

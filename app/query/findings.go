@@ -16,8 +16,9 @@ type FindingPosition struct {
 
 // FindingFilter chooses findings; its zero value chooses all.
 type FindingFilter struct {
-	Kind   domain.FindingKind
-	UserID domain.UserID
+	Kind     domain.FindingKind
+	UserID   domain.UserID
+	CommitTs uint64
 }
 
 // Finding is something wrong with the trail, with the rows of the entry that

@@ -45,7 +45,7 @@ type (
 		Handle(ctx context.Context, filter query.AuditFilter, before *query.AuditPosition, limit int) (query.AuditPage, error)
 	}
 	transactionShower interface {
-		Handle(ctx context.Context, commitTs uint64) ([]domain.AuditEntry, error)
+		Handle(ctx context.Context, commitTs uint64) (query.Transaction, error)
 	}
 	findingsLister interface {
 		Handle(ctx context.Context, filter query.FindingFilter, before *query.FindingPosition, limit int) (query.FindingsPage, error)
@@ -65,6 +65,7 @@ type Config struct {
 	RecordRead      readRecorder
 	ListAudit       auditLister
 	ShowTransaction transactionShower
+	ListMessages    messageLister
 	ListFindings    findingsLister
 	CountLogins     loginCounter
 	ListOwnLogins   ownLoginLister
@@ -133,6 +134,7 @@ func NewHandler(config Config) http.Handler {
 	registerPasswords(api, config)
 	registerAudit(api, config)
 	registerTransaction(api, config)
+	registerMessages(api, config)
 	registerFindings(api, config)
 	registerStatistics(api, config)
 	registerOwnLogins(api, config)

@@ -67,14 +67,19 @@ func registerFindings(api huma.API, config Config) {
 			return nil, unavailable(ctx, config.Log, "read the findings", err)
 		}
 		output := &findingsOutput{}
-		output.Body.Findings = make([]finding, len(page.Findings))
-		for i, found := range page.Findings {
-			output.Body.Findings[i] = newFinding(found)
-		}
+		output.Body.Findings = newFindings(page.Findings)
 		output.Body.Next = formatCursor(page.Next)
 		output.Body.VerifiedThrough = query.CompleteThroughTime(page.VerifiedThrough)
 		return output, nil
 	})
+}
+
+func newFindings(found []query.Finding) []finding {
+	answers := make([]finding, len(found))
+	for i, one := range found {
+		answers[i] = newFinding(one)
+	}
+	return answers
 }
 
 func newFinding(found query.Finding) finding {

@@ -24,6 +24,7 @@ type transactionOutput struct {
 		CommittedAt time.Time     `json:"committedAt"`
 		Events      []tracedEntry `json:"events" doc:"Why"`
 		Changes     []tracedEntry `json:"changes" doc:"What"`
+		Findings    []finding     `json:"findings" doc:"What is wrong with these entries, as far as they are verified"`
 	}
 }
 
@@ -32,6 +33,18 @@ type tracedEntry struct {
 	auditEntry
 	Kafka coordinates `json:"kafka" doc:"Where the entry was first read"`
 	Steps []step      `json:"steps" doc:"When the entry passed each part, in order"`
+	Chain *chainLink  `json:"chain,omitempty" doc:"Events only: the link of a chain that the event is"`
+}
+
+// chainLink is an event as a link of its chain.
+type chainLink struct {
+	AggregateType string    `json:"aggregateType"`
+	AggregateID   string    `json:"aggregateId"`
+	Seq           uint64    `json:"seq" doc:"Place in the chain, from 1"`
+	PrevHash      string    `json:"prevHash" doc:"Hash of the event before, empty for the first"`
+	Hash          string    `json:"hash" doc:"HMAC of the event"`
+	KeyID         string    `json:"keyId" doc:"Names the key of the HMAC"`
+	MAC           query.MAC `json:"mac" enum:"valid,invalid,unknown-key" doc:"Whether a holder of the key has sealed the event as it is"`
 }
 
 type coordinates struct {
@@ -54,20 +67,11 @@ func registerTransaction(api huma.API, config Config) {
 		Summary: "Read all entries of one commit, and how long each step took",
 		Errors:  []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, input *transactionInput) (*transactionOutput, error) {
-		reader, err := input.requireAdmin(ctx, config)
+		commitTs, err := input.recorded(ctx, config, "GET /api/audit/transactions/{commitTs}")
 		if err != nil {
 			return nil, err
 		}
-		commitTs, err := strconv.ParseUint(input.CommitTs, 10, 64)
-		if err != nil {
-			return nil, huma.Error400BadRequest("validation failed", &huma.ErrorDetail{Message: "not a TSO", Location: "path.commitTs"})
-		}
-		err = recordReading(ctx, config, reader, "GET /api/audit/transactions/{commitTs}",
-			parameters{"commitTs": strconv.FormatUint(commitTs, 10)})
-		if err != nil {
-			return nil, err
-		}
-		entries, err := config.ShowTransaction.Handle(ctx, commitTs)
+		transaction, err := config.ShowTransaction.Handle(ctx, commitTs)
 		if errors.Is(err, query.ErrNoTransaction) {
 			return nil, huma.Error404NotFound(err.Error())
 		}
@@ -77,7 +81,8 @@ func registerTransaction(api huma.API, config Config) {
 		output := &transactionOutput{}
 		output.Body.CommitTs, output.Body.CommittedAt = strconv.FormatUint(commitTs, 10), domain.TimeOfTSO(commitTs)
 		output.Body.Events, output.Body.Changes = []tracedEntry{}, []tracedEntry{}
-		for _, entry := range entries {
+		output.Body.Findings = newFindings(transaction.Findings)
+		for _, entry := range transaction.Entries {
 			if entry.Source == domain.SourceEvent {
 				output.Body.Events = append(output.Body.Events, trace(entry))
 			} else {
@@ -88,9 +93,9 @@ func registerTransaction(api huma.API, config Config) {
 	})
 }
 
-func trace(entry domain.AuditEntry) tracedEntry {
+func trace(entry query.TransactionEntry) tracedEntry {
 	traced := tracedEntry{
-		auditEntry: newAuditEntry(entry),
+		auditEntry: newAuditEntry(entry.AuditEntry),
 		Kafka:      coordinates{Topic: entry.Topic, Partition: entry.Partition, Offset: entry.Offset},
 	}
 	add := func(name string, at time.Time) {
@@ -103,22 +108,12 @@ func trace(entry domain.AuditEntry) tracedEntry {
 		}
 		traced.Steps = append(traced.Steps, step{Name: name, At: at, LagMillis: lag})
 	}
-	add("occurred", occurredAt(entry))
+	if event := entry.Event; event != nil {
+		traced.Chain = &chainLink{event.AggregateType, event.AggregateID, event.Seq, event.PrevHash, event.Hash, event.KeyID, entry.MAC}
+		add("occurred", event.OccurredAt)
+	}
 	add("committed", domain.TimeOfTSO(entry.CommitTs))
 	add("inKafka", entry.InKafkaAt)
 	add("projected", entry.ProjectedAt)
 	return traced
-}
-
-// occurredAt returns when an event happened by the service's clock, and the
-// zero time for a change.
-func occurredAt(entry domain.AuditEntry) time.Time {
-	if entry.Source != domain.SourceEvent {
-		return time.Time{}
-	}
-	event, err := entry.Event()
-	if err != nil {
-		return time.Time{} // a row written by hand can say anything
-	}
-	return event.OccurredAt
 }
