@@ -79,7 +79,8 @@ func produceAll(t *testing.T, config service.Config) []*canaljson.Change {
 	endByThemselves(t, config, c)
 	lockAndFlood(t, config)
 	manage(t, config, c)
-	waive(t, config)
+	operate(t, config, c)
+	waive(t, config, c)
 	var count int
 	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&count); err != nil {
 		t.Fatal(err)
@@ -107,7 +108,7 @@ func migrateDownAndUp(t *testing.T, config service.Config) {
 
 // waive makes a dead letter be waived. It is none of a message, because
 // everything in the topics must be readable here.
-func waive(t *testing.T, config service.Config) {
+func waive(t *testing.T, config service.Config, c caller) {
 	t.Helper()
 	db := stack.DB(t, config)
 	at := projection.Place{Topic: config.EventsTopic, Partition: 1, Offset: 7}
@@ -124,6 +125,43 @@ func waive(t *testing.T, config service.Config) {
 	}
 	if _, err := config.WaiveDeadLetter(t.Context(), "", at, "a test wrote it", "Alice"); err != nil {
 		t.Fatal(err)
+	}
+	for _, c.bare = range []bool{false, true} {
+		admin := c.login("alice", "alice", http.StatusOK)
+		letter := fmt.Sprintf(`"topic":%q,"partition":1,"offset":7`, at.Topic)
+		c.call(http.MethodPost, "/api/deadletters/waive", admin, `{`+letter+`,"reason":"a test wrote it"}`, http.StatusOK)
+		c.call(http.MethodPost, "/api/deadletters/retry", admin, `{`+letter+`}`, http.StatusOK)
+		c.call(http.MethodPost, "/api/deadletters/retry", admin, `{"projection":"audit",`+letter+`}`, http.StatusOK)
+	}
+}
+
+// operate does to projections what an administrator can. Nobody reads the
+// topics here: the rebuilds end with an error, which does not matter.
+func operate(t *testing.T, config service.Config, c caller) {
+	t.Helper()
+	db := stack.DB(t, config)
+	exec := func(statement string) {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c.bare = range []bool{false, true} {
+		admin := c.login("alice", "alice", http.StatusOK)
+		exec(`INSERT INTO projection_generations (projection, generation, state, began_at, live_since)
+			VALUES ('logins', 101, 'live', NOW(6), NOW(6)), ('logins', 102, 'standby', NOW(6), NOW(6) - INTERVAL 1 HOUR)`)
+		c.call(http.MethodPost, "/api/projections/logins/rollback", admin, "", http.StatusOK)
+		exec("DELETE FROM projection_generations WHERE projection = 'logins'")
+		for _, body := range []string{`{"verify":true}`, `{"acceptDiff":true}`} {
+			c.call(http.MethodPost, "/api/projections/logins/rebuild", admin, body, http.StatusAccepted)
+			stack.Eventually(t, 30*time.Second, func() error {
+				var running int
+				err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM projection_rebuilds WHERE ended_at IS NULL").Scan(&running)
+				if err == nil && running > 0 {
+					err = errors.New("the rebuild runs still")
+				}
+				return err
+			})
+		}
 	}
 }
 

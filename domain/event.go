@@ -36,6 +36,11 @@ const (
 	// DeadLetterWaived lets projections do without a message that they could
 	// not understand.
 	DeadLetterWaived EventType = "DEAD_LETTER_WAIVED"
+	// ProjectionRebuild, ProjectionRollback and DeadLetterRetry tell what an
+	// administrator does to a projection, before it is done.
+	ProjectionRebuild  EventType = "PROJECTION_REBUILD"
+	ProjectionRollback EventType = "PROJECTION_ROLLBACK"
+	DeadLetterRetry    EventType = "DEAD_LETTER_RETRY"
 	// SchemaChangeAnnounced comes before a migration, SchemaChangeDone after
 	// it.
 	SchemaChangeAnnounced EventType = "SCHEMA_CHANGE_ANNOUNCED"

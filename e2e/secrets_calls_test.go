@@ -65,9 +65,26 @@ func (p *planter) visitRoutes() {
 	p.call(http.MethodGet, "/api/audit/stream?reads=true", admin, "", http.StatusOK)
 	p.call(http.MethodGet, "/api/stats/logins", admin, "", http.StatusOK)
 	p.call(http.MethodGet, "/api/status", admin, "", http.StatusOK)
+	p.workOnProjections(admin)
 	for _, path := range []string{"/health", "/livez", "/readyz", "/openapi.json", "/docs"} {
 		p.call(http.MethodGet, path, "", "", http.StatusOK)
 	}
+}
+
+// workOnProjections does what administrators can.
+func (p *planter) workOnProjections(admin string) {
+	p.call(http.MethodPost, "/api/projections/logins/rollback", admin, "", http.StatusConflict)
+	p.call(http.MethodPost, "/api/projections/logins/rebuild", admin, `{"verify":true}`, http.StatusAccepted)
+	stack.Eventually(p.t, patience, func() error {
+		if answer := p.call(http.MethodGet, "/api/projections", admin, "", http.StatusOK); !strings.Contains(string(answer), `"state":"equal"`) {
+			return fmt.Errorf("the rebuild has not ended: %s", answer)
+		}
+		return nil
+	})
+	p.call(http.MethodGet, "/api/deadletters", admin, "", http.StatusOK)
+	const nowhere = `{"topic":"none","partition":0,"offset":0`
+	p.call(http.MethodPost, "/api/deadletters/retry", admin, nowhere+`}`, http.StatusNotFound)
+	p.call(http.MethodPost, "/api/deadletters/waive", admin, nowhere+`,"reason":"none"}`, http.StatusNotFound)
 }
 
 // changePasswords sets passwords in each way, and tries to in wrong ones.

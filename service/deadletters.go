@@ -56,48 +56,45 @@ func visitDeadLetters(
 	}
 }
 
-// RetriedDeadLetter is what became of a dead letter, and its state if it is
-// one still.
-type RetriedDeadLetter struct {
-	projection.Retried
-	State projection.DeadLetterState
-}
-
 // RetryDeadLetters tries dead letters again and calls visit for each: that at
 // a place, or all that any generation has which consumers write. Without the
 // name of a projection it tries those of all. It returns
 // projection.ErrNoDeadLetter if there is none at the place.
-func (c Config) RetryDeadLetters(ctx context.Context, name string, at *projection.Place, visit func(RetriedDeadLetter) error) error {
+func (c Config) RetryDeadLetters(ctx context.Context, name string, at *projection.Place, visit func(projection.RetriedLetter) error) error {
 	return c.withDeadLetters(name, func(db *sql.DB, all []registered) error {
-		letters := tidb.NewDeadLetters(db)
-		tried := 0
-		for _, one := range all {
-			try := func(place projection.Place) error {
-				retried, err := retryDeadLetter(ctx, letters, one, place)
-				if errors.Is(err, projection.ErrNoDeadLetter) {
-					return nil // of another projection, or somebody else was faster
-				}
-				if err != nil {
-					return err
-				}
-				tried++
-				return visit(retried)
-			}
-			var err error
-			if at != nil {
-				err = try(*at)
-			} else {
-				err = eachPlace(ctx, one, try)
+		return retryDeadLetters(ctx, db, all, at, visit)
+	})
+}
+
+func retryDeadLetters(ctx context.Context, db *sql.DB, all []registered, at *projection.Place, visit func(projection.RetriedLetter) error) error {
+	letters := tidb.NewDeadLetters(db)
+	tried := 0
+	for _, one := range all {
+		try := func(place projection.Place) error {
+			retried, err := retryDeadLetter(ctx, letters, one, place)
+			if errors.Is(err, projection.ErrNoDeadLetter) {
+				return nil // of another projection, or somebody else was faster
 			}
 			if err != nil {
 				return err
 			}
+			tried++
+			return visit(retried)
 		}
-		if at != nil && tried == 0 {
-			return fmt.Errorf("%s: %w", at, projection.ErrNoDeadLetter)
+		var err error
+		if at != nil {
+			err = try(*at)
+		} else {
+			err = eachPlace(ctx, one, try)
 		}
-		return nil
-	})
+		if err != nil {
+			return err
+		}
+	}
+	if at != nil && tried == 0 {
+		return fmt.Errorf("%s: %w", at, projection.ErrNoDeadLetter)
+	}
+	return nil
 }
 
 // eachPlace calls try for the places of all dead letters of a projection.
@@ -121,15 +118,15 @@ func eachPlace(ctx context.Context, one registered, try func(projection.Place) e
 }
 
 // retryDeadLetter tries one. That its bytes are not whole is what became of it.
-func retryDeadLetter(ctx context.Context, letters tidb.DeadLetters, one registered, at projection.Place) (RetriedDeadLetter, error) {
+func retryDeadLetter(ctx context.Context, letters tidb.DeadLetters, one registered, at projection.Place) (projection.RetriedLetter, error) {
 	retried, err := one.retry(ctx, at)
 	if errors.Is(err, projection.ErrNotWhole) {
 		retried, err = projection.Retried{Projection: one.name(), Place: at, Reason: err.Error()}, nil
 	}
 	if err != nil || retried.Reason == "" {
-		return RetriedDeadLetter{Retried: retried}, err
+		return projection.RetriedLetter{Retried: retried}, err
 	}
-	result := RetriedDeadLetter{Retried: retried, State: projection.DeadLetterOpen}
+	result := projection.RetriedLetter{Retried: retried, State: projection.DeadLetterOpen}
 	still, err := letters.List(ctx, projection.DeadLetterFilter{Projection: one.name(), Place: &at}, nil, 1, 0)
 	if err == nil && len(still) == 1 {
 		result.State = still[0].State()
@@ -147,10 +144,7 @@ func (c Config) WaiveDeadLetter(ctx context.Context, name string, at projection.
 	}
 	err = c.withDeadLetters(name, func(db *sql.DB, all []registered) error {
 		letters := tidb.NewDeadLetters(db)
-		waive := command.Waive{Place: at, Reason: reason, By: by, Origin: atTerminal}
-		for _, one := range all {
-			waive.Projections = append(waive.Projections, one.name())
-		}
+		waive := command.Waive{Place: at, Projections: namesOf(all), Reason: reason, By: by, Origin: atTerminal}
 		handler := command.WaiveHandler{Letters: letters, Chains: tidb.NewChains(db, keyring), Keyring: keyring, Now: time.Now}
 		waiver, err = handler.Handle(ctx, waive)
 		return err
@@ -166,15 +160,33 @@ func (c Config) withDeadLetters(name string, work func(*sql.DB, []registered) er
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	all := append(c.projections(db, nil), registration[projection.Notable]{
-		Projection: projection.Notables{}, Store: tidb.NewNotificationStore(db, c.notificationStore()).ProjectionStore,
-	})
-	if name != "" {
-		one, err := find(all, name)
-		if err != nil {
-			return err
-		}
-		all = []registered{one}
+	all, err := some(c.withNotifications(db), name)
+	if err != nil {
+		return err
 	}
 	return work(db, all)
+}
+
+// withNotifications returns all that can have dead letters, kept in db.
+func (c Config) withNotifications(db *sql.DB) []registered {
+	return append(c.projections(db, nil), registration[projection.Notable]{
+		Projection: projection.Notables{}, Store: tidb.NewNotificationStore(db, c.notificationStore()).ProjectionStore,
+	})
+}
+
+// some returns the projection of a name, or, without a name, all.
+func some(all []registered, name string) ([]registered, error) {
+	if name == "" {
+		return all, nil
+	}
+	one, err := find(all, name)
+	return []registered{one}, err
+}
+
+func namesOf(all []registered) []string {
+	names := make([]string, len(all))
+	for i, one := range all {
+		names[i] = one.name()
+	}
+	return names
 }

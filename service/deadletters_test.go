@@ -132,9 +132,9 @@ func readRecord(t *testing.T, config service.Config, at projection.Place) (recor
 }
 
 // retry tries a dead letter again, or, without a place, all.
-func retry(t *testing.T, config service.Config, at *projection.Place) (all []service.RetriedDeadLetter, err error) {
+func retry(t *testing.T, config service.Config, at *projection.Place) (all []projection.RetriedLetter, err error) {
 	t.Helper()
-	err = config.RetryDeadLetters(t.Context(), "", at, func(retried service.RetriedDeadLetter) error {
+	err = config.RetryDeadLetters(t.Context(), "", at, func(retried projection.RetriedLetter) error {
 		all = append(all, retried)
 		return nil
 	})

@@ -13,44 +13,16 @@ import (
 	"helfy/domain"
 )
 
-// GenerationStatus says how a generation of a projection is doing.
-type GenerationStatus struct {
-	Projection string                     `json:"projection"`
-	Generation int                        `json:"generation"`
-	State      projection.GenerationState `json:"state"`
-	BeganAt    time.Time                  `json:"beganAt"`
-	LiveSince  *time.Time                 `json:"liveSince"`
-	// CompleteThrough is nil while nothing is confirmed to be complete.
-	CompleteThrough *time.Time `json:"completeThrough"`
-	// Lag is the number of messages that it has not read yet, LagSeconds how
-	// long ago its least watermark was, nil if it has none. A changefeed that
-	// stands still makes the latter grow, but not the former.
-	Lag        int64    `json:"lag"`
-	LagSeconds *float64 `json:"lagSeconds"`
-	// DeadLetters are open, WaivedDeadLetters are not.
-	DeadLetters       int64 `json:"deadLetters"`
-	WaivedDeadLetters int64 `json:"waivedDeadLetters"`
-	// Digest is that of the rows up to DigestThrough, nil unless it was asked
-	// for and the generation is fed; DiffersFromLive compares it with that of
-	// the live one.
-	Digest          *projection.Digest `json:"digest,omitempty"`
-	DigestThrough   *time.Time         `json:"digestThrough,omitempty"`
-	DiffersFromLive bool               `json:"differsFromLive,omitempty"`
-	// AtWork says who builds, compares, switches or removes generations of
-	// the projection just now; empty if nobody does.
-	AtWork string `json:"atWork,omitempty"`
-}
-
 // Projections returns the generations of every projection, but for those of
 // which nothing is left. With digests it reads all their rows.
-func (c Config) Projections(ctx context.Context, digests bool) (all []GenerationStatus, err error) {
+func (c Config) Projections(ctx context.Context, digests bool) (all []query.GenerationStatus, err error) {
 	db, err := tidb.Open(c.tidb())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, one := range c.projections(db, nil) {
-		statuses, err := c.generationStatuses(ctx, db, one)
+		statuses, _, err := c.generationStatuses(ctx, db, one)
 		if err == nil && digests {
 			err = addDigests(ctx, one.generations(), statuses)
 		}
@@ -62,37 +34,84 @@ func (c Config) Projections(ctx context.Context, digests bool) (all []Generation
 	return all, nil
 }
 
-func (c Config) generationStatuses(ctx context.Context, db *sql.DB, one registered) ([]GenerationStatus, error) {
+// listedProjections lists projections, at most once a second: each time asks
+// Kafka and the database.
+type listedProjections struct {
+	list func(context.Context) listed
+}
+
+type listed struct {
+	all query.Projections
+	err error
+}
+
+// Handle returns how all projections are doing.
+func (l listedProjections) Handle(ctx context.Context) (query.Projections, error) {
+	answer := l.list(ctx)
+	return answer.all, answer.err
+}
+
+// listProjections returns how all projections and their last rebuilds are
+// doing.
+func (c Config) listProjections(ctx context.Context, db *sql.DB) (all query.Projections, err error) {
+	for _, one := range c.projections(db, nil) {
+		// Read first: a run that ends meanwhile is running still, not cut off.
+		run, err := tidb.NewRebuilds(db).Last(ctx, one.name())
+		if err != nil {
+			return all, err
+		}
+		statuses, holder, err := c.generationStatuses(ctx, db, one)
+		if err != nil {
+			return all, fmt.Errorf("look at projection %s: %w", one.name(), err)
+		}
+		all.Generations = append(all.Generations, statuses...)
+		if run == nil {
+			continue
+		}
+		if run.State == projection.RunRunning && holder == "" {
+			if run, err = tidb.NewRebuilds(db).Last(ctx, one.name()); err != nil || run == nil {
+				return all, err
+			}
+		}
+		all.Rebuilds = append(all.Rebuilds, query.NewRebuildStatus(*run, holder, statuses, time.Now()))
+	}
+	return all, nil
+}
+
+// generationStatuses returns those of a projection, and who is at work on it.
+func (c Config) generationStatuses(ctx context.Context, db *sql.DB, one registered) (all []query.GenerationStatus, holder string, err error) {
 	partitions, err := c.partitions(ctx, one.topics())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	list, err := one.generations().List(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	holder, err := tidb.HeldBy(ctx, db, c.lockOf(one.name()))
-	if err != nil {
-		return nil, err
+	if holder, err = tidb.HeldBy(ctx, db, c.lockOf(one.name())); err != nil {
+		return nil, "", err
 	}
-	var all []GenerationStatus
+	messages := int64(0)
+	for _, p := range partitions {
+		messages += p.End - p.Earliest
+	}
 	for _, generation := range list {
 		if generation.State == projection.Pruned {
 			continue
 		}
 		backlog, err := one.generations().Backlog(ctx, generation.Number, partitions)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		status := newGenerationStatus(one.name(), generation, backlog)
-		status.AtWork = holder
+		status.AtWork, status.Messages = holder, messages
 		all = append(all, status)
 	}
-	return all, nil
+	return all, holder, nil
 }
 
-func newGenerationStatus(name string, generation projection.Generation, backlog tidb.Backlog) GenerationStatus {
-	status := GenerationStatus{
+func newGenerationStatus(name string, generation projection.Generation, backlog tidb.Backlog) query.GenerationStatus {
+	status := query.GenerationStatus{
 		Projection: name, Generation: generation.Number, State: generation.State, BeganAt: generation.BeganAt,
 		CompleteThrough: query.CompleteThroughTime(generation.CompleteThrough),
 		Lag:             backlog.Messages, LagSeconds: secondsSince(backlog.Watermark),
@@ -116,9 +135,9 @@ func secondsSince(ts uint64) *float64 {
 
 // addDigests adds the digests of the generations that are fed, up to where
 // all of them are complete.
-func addDigests(ctx context.Context, generations tidb.Generations, statuses []GenerationStatus) error {
+func addDigests(ctx context.Context, generations tidb.Generations, statuses []query.GenerationStatus) error {
 	var numbers []int
-	var fed []*GenerationStatus
+	var fed []*query.GenerationStatus
 	for i := range statuses {
 		if statuses[i].State.IsFed() {
 			numbers, fed = append(numbers, statuses[i].Generation), append(fed, &statuses[i])

@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"helfy/app/projection"
+	"helfy/app/query"
 	"helfy/internal/stack"
 	"helfy/service"
 )
 
 // statuses returns those of the generations of the audit log, by number.
-func statuses(t *testing.T, config service.Config, digests bool) map[int]service.GenerationStatus {
+func statuses(t *testing.T, config service.Config, digests bool) map[int]query.GenerationStatus {
 	t.Helper()
 	all, err := config.Projections(t.Context(), digests)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[int]service.GenerationStatus{}
+	found := map[int]query.GenerationStatus{}
 	for _, one := range all {
 		if one.Projection == projection.AuditName {
 			found[one.Generation] = one

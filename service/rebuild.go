@@ -30,11 +30,48 @@ const (
 
 // Rebuild makes a projection anew from the topics and lets the result take
 // the place of the live one. Its errors are those of projection.Rebuild,
-// ErrNoProjection and tidb.ErrHeld. progress is told a few times a second how
-// far it is. While TiDB or Kafka is away it waits, for a minute at most, and
-// goes on with what is built.
+// projection.ErrNoProjection and tidb.ErrHeld. progress is told a few times a
+// second how far it is. While TiDB or Kafka is away it waits, for a minute at
+// most, and goes on with what is built.
 func (c Config) Rebuild(
 	ctx context.Context, name string, options projection.RebuildOptions, progress func(projection.Progress),
+) (rebuilt projection.Rebuilt, err error) {
+	return c.rebuildAs(ctx, name, options, rebuildHooks{by: atTerminal.Actor, progress: progress})
+}
+
+// rebuildHooks are told of a rebuild as it goes on.
+type rebuildHooks struct {
+	by string // who asked for it
+	// begin, if set, is called once, when nobody else can be at work on the
+	// projection and nothing is changed yet. Its error ends the rebuild.
+	begin func(context.Context) error
+	// begun, if set, is called when the run is remembered.
+	begun    func()
+	progress func(projection.Progress) // may be nil
+}
+
+// rebuildAs is Rebuild, which remembers the run.
+func (c Config) rebuildAs(
+	ctx context.Context, name string, options projection.RebuildOptions, hooks rebuildHooks,
+) (rebuilt projection.Rebuilt, err error) {
+	pool := c.tidb()
+	pool.MaxConns = 1
+	db, err := tidb.Open(pool)
+	if err != nil {
+		return rebuilt, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	diary, err := newRebuildDiary(tidb.NewRebuilds(db), name, options, hooks)
+	if err != nil {
+		return rebuilt, err
+	}
+	rebuilt, err = c.rebuildPatiently(ctx, name, diary.keepDifferences(options), diary)
+	return rebuilt, errors.Join(err, diary.end(ctx, rebuilt, err))
+}
+
+// rebuildPatiently rebuilds, and again after an outage.
+func (c Config) rebuildPatiently(
+	ctx context.Context, name string, options projection.RebuildOptions, diary *rebuildDiary,
 ) (rebuilt projection.Rebuilt, err error) {
 	var (
 		done    int64
@@ -47,12 +84,10 @@ func (c Config) Rebuild(
 			done, failing = p.Done, time.Time{}
 		}
 		options.GoOn = true
-		if progress != nil {
-			progress(p)
-		}
+		diary.told(ctx, p)
 	}
 	for {
-		rebuilt, err = c.rebuild(ctx, name, options, rebuilt, told)
+		rebuilt, err = c.rebuild(ctx, name, options, rebuilt, diary, told)
 		records += rebuilt.Records
 		rebuilt.Records = records
 		// The lock that an outage has cost may not be free at once.
@@ -66,9 +101,7 @@ func (c Config) Rebuild(
 		if time.Since(failing) > outagePatience {
 			return rebuilt, fmt.Errorf("gave up after %s; the next rebuild goes on where this one stopped: %w", outagePatience, err)
 		}
-		if progress != nil {
-			progress(projection.Progress{Stage: projection.StageWait, Generation: rebuilt.Generation, Done: done, Trouble: err})
-		}
+		diary.told(ctx, projection.Progress{Stage: projection.StageWait, Generation: rebuilt.Generation, Done: done, Trouble: err})
 		select {
 		case <-time.After(pause):
 			pause = min(2*pause, maxPause)
@@ -81,9 +114,13 @@ func (c Config) Rebuild(
 // rebuild tries once. before is what came of an earlier try, which may have
 // got to its end without being told so.
 func (c Config) rebuild(
-	ctx context.Context, name string, options projection.RebuildOptions, before projection.Rebuilt, progress func(projection.Progress),
+	ctx context.Context, name string, options projection.RebuildOptions, before projection.Rebuilt, diary *rebuildDiary,
+	progress func(projection.Progress),
 ) (rebuilt projection.Rebuilt, err error) {
 	err = c.withProjection(ctx, name, func(ctx context.Context, one registered) error {
+		if err := diary.begin(ctx); err != nil {
+			return err
+		}
 		if before.Compared {
 			live, err := one.generations().Live(ctx)
 			if err != nil || live == before.Generation {
@@ -101,6 +138,11 @@ func (c Config) rebuild(
 // is derived of its rows is brought up to date first, of which consumers leave
 // little to do.
 func (c Config) Rollback(ctx context.Context, name string) (number int, err error) {
+	return c.rollback(ctx, name, func(context.Context) error { return nil })
+}
+
+// rollback is Rollback, which calls begin before it changes anything.
+func (c Config) rollback(ctx context.Context, name string, begin func(context.Context) error) (number int, err error) {
 	err = c.withProjection(ctx, name, func(ctx context.Context, one registered) error {
 		generations := one.generations()
 		all, err := generations.List(ctx)
@@ -115,6 +157,9 @@ func (c Config) Rollback(ctx context.Context, name string) (number int, err erro
 		}
 		if before.Number == 0 {
 			return fmt.Errorf("no generation of %s that was live before is kept: %w", name, projection.ErrNoGeneration)
+		}
+		if err := begin(ctx); err != nil {
+			return err
 		}
 		number = before.Number
 		return switchBack(ctx, one, number)

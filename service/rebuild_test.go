@@ -100,7 +100,7 @@ func TestARowChangedByHandMakesARebuildDiffer(t *testing.T) {
 func TestAnUnknownProjectionIsRefusedWithTheNamesOfAll(t *testing.T) {
 	config := stack.New(t)
 	_, err := config.Rollback(t.Context(), "adit")
-	if !errors.Is(err, service.ErrNoProjection) || !strings.Contains(err.Error(), `"adit"; there are: audit, logins`) {
+	if !errors.Is(err, projection.ErrNoProjection) || !strings.Contains(err.Error(), `"adit"; there are: audit, logins`) {
 		t.Error(err)
 	}
 }

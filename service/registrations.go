@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -153,17 +152,13 @@ func (c Config) partitions(ctx context.Context, topics []string) ([]projection.P
 	return all, nil
 }
 
-// ErrNoProjection says that there is no projection of a name.
-var ErrNoProjection = errors.New("no such projection")
-
-// find returns the projection of a name, or ErrNoProjection with all names.
+// find returns the projection of a name, or projection.ErrNoProjection with
+// all names.
 func find(all []registered, name string) (registered, error) {
-	var names []string
 	for _, one := range all {
 		if one.name() == name {
 			return one, nil
 		}
-		names = append(names, one.name())
 	}
-	return nil, fmt.Errorf("%w: %q; there are: %s", ErrNoProjection, name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("%w: %q; there are: %s", projection.ErrNoProjection, name, strings.Join(namesOf(all), ", "))
 }

@@ -82,7 +82,8 @@ func (c Config) serve(
 	defer observer.Close()
 	feed, endStreams := c.startStreams(db, observer, metrics, log)
 	defer endStreams()
-	handler, err := c.newHandler(ctx, db, observer, users, keyring, feed, metrics, log)
+	doings := newDoings(ctx, c, db, log)
+	handler, err := c.newHandler(ctx, db, observer, users, keyring, feed, doings, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -90,6 +91,7 @@ func (c Config) serve(
 	if err != nil {
 		return fmt.Errorf("listen on HOST %q, PORT %d (set another PORT if it is taken): %w", c.Host, c.Port, err)
 	}
+	defer doings.wait()
 	defer c.startSweepers(ctx, users, keyring, log)()
 	spareProcessors()
 	// As much as the hashes that may be under way need anyway.
@@ -154,7 +156,7 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 // ends.
 func (c Config) newHandler(
 	ctx context.Context, db *sql.DB, observer *kafka.Observer, users *tidb.Users, keyring *domain.Keyring,
-	feed *live.Feed, metrics prometheus.Registerer, log *slog.Logger,
+	feed *live.Feed, doings *doings, metrics prometheus.Registerer, log *slog.Logger,
 ) (http.Handler, error) {
 	hasher, err := c.newHasher()
 	if err != nil {
@@ -162,6 +164,7 @@ func (c Config) newHandler(
 	}
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
+	chains, letters, projected := tidb.NewChains(db, keyring), tidb.NewDeadLetters(db), namesOf(c.withNotifications(db))
 	sessions, logins := tidb.NewSessions(db), tidb.NewLoginStatistics(db)
 	return httpport.NewHandler(httpport.Config{
 		Login:         newCountedLogins(c.login(users, hasher, keyring, log), metrics),
@@ -170,8 +173,16 @@ func (c Config) newHandler(
 		ListSessions:  query.ListSessions{Sessions: sessions, Now: time.Now},
 		EndSessions:   command.EndSessionsHandler{Users: users, Now: time.Now},
 		RecordRead: command.RecordReadHandler{
-			Chains: tidb.NewChains(db, keyring), Names: users, Keyring: keyring, Now: time.Now, Recent: &command.RecentReadings{},
+			Chains: chains, Names: users, Keyring: keyring, Now: time.Now, Recent: &command.RecentReadings{},
 		},
+		ListProjections: listedProjections{query.CachedAnswer(func(ctx context.Context) listed {
+			all, err := c.listProjections(ctx, db)
+			return listed{all, err}
+		})},
+		Doings:          command.DoingsHandler{Projections: doings, Chains: chains, Keyring: keyring, Now: time.Now},
+		ListDeadLetters: query.ListDeadLetters{Letters: letters, Projections: projected},
+		WaiveDeadLetter: command.WaiveHandler{Letters: letters, Chains: chains, Keyring: keyring, Now: time.Now},
+		Projected:       projected,
 		Accounts:        c.accounts(db, users, hasher, keyring, log),
 		ShowTransaction: query.ShowTransaction{Log: audit, Findings: audit, Keyring: keyring},
 		ListMessages:    query.ListMessages{Log: audit, Messages: kafka.Brokers(c.KafkaBrokers)},

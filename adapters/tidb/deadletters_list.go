@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"strings"
 
-	"helfy/app/command"
 	"helfy/app/projection"
+	"helfy/app/query"
 	"helfy/domain"
 )
 
-var _ command.DeadLetters = DeadLetters{}
+var _ query.DeadLetters = DeadLetters{}
 
-// List implements command.DeadLetters.
+// List implements query.DeadLetters.
 func (d DeadLetters) List(
 	ctx context.Context, filter projection.DeadLetterFilter, behind *projection.Place, limit, bytes int,
 ) ([]projection.DeadLetter, error) {

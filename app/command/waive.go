@@ -8,16 +8,9 @@ import (
 	"time"
 
 	"helfy/app/projection"
+	"helfy/app/query"
 	"helfy/domain"
 )
-
-// DeadLetters reads the records that projections could not understand.
-type DeadLetters interface {
-	// List returns at most limit of the chosen dead letters behind a place,
-	// in the order of topic, partition and offset; with no place the first
-	// ones. Of each value it returns at most so many bytes.
-	List(ctx context.Context, filter projection.DeadLetterFilter, behind *projection.Place, limit, bytes int) ([]projection.DeadLetter, error)
-}
 
 // Waive says that projections may do without a record.
 type Waive struct {
@@ -25,6 +18,8 @@ type Waive struct {
 	// Projections are those that are asked whether it is a dead letter of
 	// theirs.
 	Projections []string
+	// Only, unless it is empty, is the one of them that is asked.
+	Only string
 	// Reason and By say why, and who answers for it.
 	Reason, By string
 	Origin     domain.Origin
@@ -33,9 +28,12 @@ type Waive struct {
 // ErrWaived says that a dead letter is waived already.
 var ErrWaived = errors.New("it is waived already")
 
+// ErrBadWaiver says that a waiver's texts are not as they must be.
+var ErrBadWaiver = errors.New("not a waiver")
+
 // WaiveHandler waives dead letters. It is safe for concurrent use.
 type WaiveHandler struct {
-	Letters DeadLetters
+	Letters query.DeadLetters
 	Chains  Chains
 	Keyring *domain.Keyring
 	Now     func() time.Time
@@ -43,8 +41,8 @@ type WaiveHandler struct {
 
 // Handle records a waiver of what the live generations have as an open dead
 // letter, and returns it. It holds as soon as consumers have verified its
-// event. The errors are projection.ErrNoDeadLetter, ErrWaived, those of
-// domain.Waiver.Check and those of the database.
+// event. The errors are projection.ErrNoDeadLetter, projection.ErrNotWhole,
+// ErrWaived, ErrBadWaiver with what is wrong, and those of the database.
 func (h WaiveHandler) Handle(ctx context.Context, waive Waive) (domain.Waiver, error) {
 	waiver, err := h.waiver(ctx, waive)
 	if err != nil {
@@ -66,6 +64,9 @@ func (h WaiveHandler) waiver(ctx context.Context, waive Waive) (domain.Waiver, e
 	}
 	already := projection.ErrNoDeadLetter
 	for _, name := range waive.Projections {
+		if waive.Only != "" && name != waive.Only {
+			continue
+		}
 		letters, err := h.Letters.List(ctx, projection.DeadLetterFilter{Projection: name, Place: &waive.Place}, nil, 1, math.MaxInt32)
 		if err != nil {
 			return waiver, err
@@ -86,5 +87,8 @@ func (h WaiveHandler) waiver(ctx context.Context, waive Waive) (domain.Waiver, e
 	if len(waiver.Projections) == 0 {
 		return waiver, already
 	}
-	return waiver, waiver.Check()
+	if err := waiver.Check(); err != nil {
+		return waiver, fmt.Errorf("%w: %w", ErrBadWaiver, err)
+	}
+	return waiver, nil
 }

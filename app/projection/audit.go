@@ -158,7 +158,7 @@ func describeEvent(entry *domain.AuditEntry, change *canaljson.Change) error {
 	entry.EventType = domain.EventType(row.bounded("type", maxEventType, row.text("type")))
 	entry.Seq = row.unsigned("seq")
 	switch row.text("aggregatetype") {
-	case domain.AggregateUser, domain.AggregateReader:
+	case domain.AggregateUser, domain.AggregateReader, domain.AggregateAdmin:
 		entry.UserID = domain.UserID(row.integer("aggregateid"))
 	}
 	var payload struct {

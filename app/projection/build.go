@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ type Build[R any] struct {
 	Topics     Topics
 	// Read counts the records that are durable, while Run runs.
 	Read *atomic.Int64
+	// SideBySide is how many partitions are read at a time, 0 for as many as
+	// memory allows.
+	SideBySide int
 }
 
 // The bounds of a batch: what TiDB takes well in one transaction, and how many
@@ -70,7 +74,7 @@ func (b Build[R]) Run(ctx context.Context, partitions []Partition, follow bool) 
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if !follow { // whoever follows must not wait for the end of another
-		group.SetLimit(maxSideBySide)
+		group.SetLimit(cmp.Or(b.SideBySide, maxSideBySide))
 	}
 	for i, partition := range partitions {
 		to := partition.End

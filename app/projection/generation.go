@@ -57,6 +57,8 @@ var (
 	ErrUnread = errors.New("the generation does not read a partition")
 	// ErrApart says that two generations have not read the same.
 	ErrApart = errors.New("the generations have not read the same")
+	// ErrNoProjection says that there is no projection of a name.
+	ErrNoProjection = errors.New("no such projection")
 	// ErrNoGeneration says that there is no generation in the needed state.
 	ErrNoGeneration = errors.New("no such generation")
 )

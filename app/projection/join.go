@@ -26,9 +26,9 @@ const (
 
 // build reads the topics to their ends, and on until consumers feed the
 // generation.
-func (r Rebuild[R]) build(ctx context.Context, generation int, partitions []Partition) (int64, error) {
+func (r Rebuild[R]) build(ctx context.Context, generation int, partitions []Partition, sideBySide int) (int64, error) {
 	var read atomic.Int64
-	build := Build[R]{Projection: r.Projection, Store: r.Store(generation), Topics: r.Topics, Read: &read}
+	build := Build[R]{Projection: r.Projection, Store: r.Store(generation), Topics: r.Topics, Read: &read, SideBySide: sideBySide}
 	before, total, err := r.extent(ctx, build, partitions)
 	if err != nil {
 		return 0, err

@@ -114,6 +114,9 @@ type RebuildOptions struct {
 	// Difference, if set, is given each row in which it differs from the live
 	// one.
 	Difference func(Difference) error
+	// SideBySide is how many partitions are read at a time, 0 for as many as
+	// memory allows: the fewer, the less others are held up.
+	SideBySide int
 }
 
 // Difference is a row that two generations do not have alike.
@@ -169,7 +172,7 @@ func (r Rebuild[R]) Run(ctx context.Context, options RebuildOptions) (Rebuilt, e
 	}
 	result.Generation, result.Resumed = generation.Number, resumed
 	if generation.State == Building {
-		if result.Records, err = r.build(ctx, generation.Number, partitions); err != nil {
+		if result.Records, err = r.build(ctx, generation.Number, partitions, options.SideBySide); err != nil {
 			return result, r.advise(generation.Number, err)
 		}
 	}

@@ -37,6 +37,13 @@ type Retried struct {
 	Reason string
 }
 
+// RetriedLetter is what became of a dead letter, and its state if it is one
+// still.
+type RetriedLetter struct {
+	Retried
+	State DeadLetterState
+}
+
 // Retry makes a dead letter's rows by the function that makes them of every
 // record, as after an upgrade that understands it.
 func Retry[R any](ctx context.Context, projection Projection[R], store RetryStore[R], at Place) (Retried, error) {

@@ -142,7 +142,7 @@ func (d deadLetterRetry) Run(s session) error {
 		return err
 	}
 	understood, open, waived := 0, 0, 0
-	err = config.RetryDeadLetters(s.ctx, d.Projection, at, func(retried service.RetriedDeadLetter) error {
+	err = config.RetryDeadLetters(s.ctx, d.Projection, at, func(retried projection.RetriedLetter) error {
 		switch {
 		case retried.Reason == "":
 			understood++
@@ -162,7 +162,7 @@ func (d deadLetterRetry) Run(s session) error {
 	return err
 }
 
-func (d deadLetterRetry) print(s session, retried service.RetriedDeadLetter) error {
+func (d deadLetterRetry) print(s session, retried projection.RetriedLetter) error {
 	line := retriedLine{
 		Projection: retried.Projection, Place: retried.String(), Understood: retried.Reason == "", Rows: retried.Rows,
 		State: retried.State, Reason: retried.Reason,

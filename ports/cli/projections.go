@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"helfy/service"
+	"helfy/app/query"
 )
 
 type rollbackCommand struct {
@@ -68,7 +68,7 @@ func (p projectionsList) Run(s session) error {
 	return p.table(s, generations)
 }
 
-func (p projectionsList) table(s session, generations []service.GenerationStatus) error {
+func (p projectionsList) table(s session, generations []query.GenerationStatus) error {
 	table := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
 	columns := []string{"PROJECTION", "GENERATION", "STATE", "LAG", "COMPLETE THROUGH", "DEAD"}
 	if p.Digest {
@@ -92,7 +92,7 @@ func (p projectionsList) table(s session, generations []service.GenerationStatus
 	return table.Flush()
 }
 
-func lagText(one service.GenerationStatus) string {
+func lagText(one query.GenerationStatus) string {
 	if one.LagSeconds == nil {
 		return fmt.Sprintf("%d, no watermark yet", one.Lag)
 	}
@@ -106,14 +106,14 @@ func throughText(through *time.Time) string {
 	return through.Format(time.RFC3339Nano)
 }
 
-func deadText(one service.GenerationStatus) string {
+func deadText(one query.GenerationStatus) string {
 	if one.WaivedDeadLetters == 0 {
 		return strconv.FormatInt(one.DeadLetters, 10)
 	}
 	return fmt.Sprintf("%d (and %d waived)", one.DeadLetters, one.WaivedDeadLetters)
 }
 
-func digestText(one service.GenerationStatus) string {
+func digestText(one query.GenerationStatus) string {
 	if one.Digest == nil {
 		return ""
 	}

@@ -71,6 +71,12 @@ type Config struct {
 	ListOwnLogins   ownLoginLister
 	ShowStatus      statusShower
 	Stream          viewerJoiner
+	ListProjections projectionLister
+	Doings          projectionDoer
+	ListDeadLetters deadLetterLister
+	WaiveDeadLetter deadLetterWaiver
+	// Projected are the names of the projections that can have dead letters.
+	Projected []string
 	Accounts
 	Health healthChecker
 	// Ready reports whether this process can do its own job.
@@ -140,6 +146,8 @@ func NewHandler(config Config) http.Handler {
 	registerOwnLogins(api, config)
 	registerStatus(api, config)
 	registerStream(api, config)
+	registerProjections(api, config)
+	registerDeadLetters(api, config)
 	registerHealth(api, config)
 	registerDocs(router, api, config.Log)
 	registerPages(router, config)
