@@ -36,6 +36,26 @@ func TestASignedOutVisitorSignsInAndComesBack(t *testing.T) {
 	}
 }
 
+func TestALinkOnAnotherSiteAsksForTheStrictCookieOnceMore(t *testing.T) {
+	client := stack.Serve(t, stack.New(t))
+	elsewhere := map[string]string{"Sec-Fetch-Site": "cross-site"}
+	for path, want := range map[string]string{
+		"/me":            "/?again=1&next=%2Fme",
+		"/":              "/?again=1",
+		"/?next=%2Fme":   "/?again=1&next=%2Fme",
+		"/?again=1":      "",
+		"/?again=&next=": "",
+	} {
+		response, _ := send(t, client, http.MethodGet, path, "", elsewhere)
+		if got := response.Header.Get("Location"); got != want || (want == "") != (response.StatusCode == http.StatusOK) {
+			t.Errorf("%s: status %d, to %q, want %q", path, response.StatusCode, got, want)
+		}
+	}
+	if response, _ := send(t, client, http.MethodGet, "/", "", map[string]string{"Sec-Fetch-Site": "same-origin"}); response.StatusCode != http.StatusOK {
+		t.Errorf("status %d: want the sign-in", response.StatusCode)
+	}
+}
+
 func TestTheSignInLeadsToNoOtherSite(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)

@@ -39,6 +39,10 @@ func registerPages(router chi.Router, config Config) {
 			http.Redirect(w, r, followable(r.URL.Query().Get("next")), http.StatusSeeOther)
 			return
 		}
+		if query := r.URL.Query(); err != nil && fromElsewhere(r) && !query.Has(again) {
+			toSignIn(w, r, query)
+			return
+		}
 		// Whether somebody is signed in does not matter to whoever signs in.
 		sendDocument(w, r, config, web.SignIn, http.StatusOK)
 	})
@@ -47,9 +51,9 @@ func registerPages(router chi.Router, config Config) {
 			user, err := pageAuth(r).identified(r.Context(), config)
 			switch {
 			case isStatus(err, http.StatusUnauthorized):
-				toSignIn(w, r, url.Values{})
+				toSignIn(w, r, url.Values{"next": {r.URL.RequestURI()}})
 			case err == nil && user.MustChangePassword:
-				toSignIn(w, r, url.Values{"step": {"password"}})
+				toSignIn(w, r, url.Values{"next": {r.URL.RequestURI()}, "step": {"password"}})
 			case err != nil: // the page says so itself, and tries again
 				sendDocument(w, r, config, web.Shell, http.StatusServiceUnavailable)
 			case forAdmins && user.Role != domain.RoleAdmin:
@@ -85,9 +89,18 @@ func isStatus(err error, status int) bool {
 	return errors.As(err, &problem) && problem.GetStatus() == status
 }
 
-// toSignIn sends a browser to sign in and back here.
+// again lets the sign-in ask once more, by itself: see fromElsewhere.
+const again = "again"
+
+// fromElsewhere reports whether a link on another site leads here. The browser
+// keeps the session's cookie, which is strict, out of such a request.
+func fromElsewhere(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Site") == "cross-site" }
+
+// toSignIn sends a browser to sign in.
 func toSignIn(w http.ResponseWriter, r *http.Request, query url.Values) {
-	query.Set("next", r.URL.RequestURI())
+	if fromElsewhere(r) {
+		query.Set(again, "1")
+	}
 	http.Redirect(w, r, signInPath+"?"+query.Encode(), http.StatusSeeOther)
 }
 

@@ -11,6 +11,13 @@ const query = new URLSearchParams(location.search);
 // What was typed just now need not be typed again. It never leaves this page.
 let temporary = '';
 
+// A link on another site led here, without the session's cookie. A request of
+// this page has it, if there is a session.
+if (query.has('again')) {
+  query.delete('again');
+  location.replace(query.size ? `/?${query}` : '/');
+}
+
 for (const input of document.querySelectorAll('input[type="password"]')) enhance(input);
 addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 
