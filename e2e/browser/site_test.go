@@ -39,3 +39,30 @@ func (s *site) visit(path string) *browser.Tab {
 	tab.Open(path)
 	return tab
 }
+
+// visitAs opens a tab that somebody has signed in to.
+func (s *site) visitAs(name, path string) *browser.Tab {
+	s.t.Helper()
+	tab := s.visit("/")
+	signIn(tab, name, name)
+	tab.UntilPath("/dashboard")
+	tab.Open(path)
+	return tab
+}
+
+// signIn fills the form and sends it.
+func signIn(tab *browser.Tab, name, password string) {
+	tab.Fill("input[name=username]", name)
+	tab.Fill("input[name=password]", password)
+	tab.Click("form [type=submit]")
+}
+
+// login signs somebody in as a program does, and returns the token.
+func (s *site) login(name string) string {
+	s.t.Helper()
+	token, err := s.client.Login(s.t.Context(), name, name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return token
+}

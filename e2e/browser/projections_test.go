@@ -1,0 +1,84 @@
+//go:build browser
+
+package browser_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"helfy/internal/browser"
+	"helfy/internal/stack"
+)
+
+// press clicks on a button by its text, the first within a selector.
+func press(tab *browser.Tab, within, text string) {
+	find := fmt.Sprintf(`[...document.querySelectorAll(%s)].flatMap(e => [...e.querySelectorAll("button")]).find(b => b.firstChild?.textContent === %s && !b.disabled)`, quoted(within), quoted(text))
+	tab.Until(find)
+	browser.Evaluate[bool](tab, find+`.click(), true`)
+}
+
+func TestARebuildIsAskedForAndItsEndIsShown(t *testing.T) {
+	s := newSite(t)
+	tab := s.visitAs("admin", "/projections")
+	tab.UntilText("main", "logins")
+	tab.Click(`[data-action="rebuild logins"]`)
+	tab.Click(`dialog input[value=verify]`)
+	tab.Click(`dialog [type=submit]`)
+	tab.UntilText("main", "equal, and thrown away as was asked")
+	tab.Click(`[data-action="rebuild logins"]`)
+	tab.Click(`dialog [type=submit]`)
+	tab.UntilText("main", "equal, and live")
+	tab.UntilText("main", "standby")
+	tab.Click(`[data-action="rollback logins"]`)
+	tab.UntilText("dialog", "Roll logins back?")
+	press(tab, "dialog", "Roll back")
+	tab.UntilText("#toasts", "Generation 1 of logins is live")
+	source := axe(t)
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{390, 1440} {
+			tab.Look(width, 900, scheme)
+			requireAccessible(t, tab, source, fmt.Sprintf("/projections %s %d", scheme, width))
+		}
+	}
+}
+
+func TestADeadLetterIsShownAndWaivedWithAReason(t *testing.T) {
+	s := newSite(t)
+	token := s.login("admin")
+	offset := stack.Produce(t, s.config, s.config.EventsTopic, 1, `{"broken": `+evil)
+	place := fmt.Sprintf("%s/1/%d", s.config.EventsTopic, offset)
+	stack.Eventually(t, time.Minute, func() error {
+		_, text, err := s.client.Do(t.Context(), "GET", "/api/deadletters", token, "")
+		var answer struct{ DeadLetters []json.RawMessage }
+		if err == nil {
+			err = json.Unmarshal(text, &answer)
+		}
+		if err == nil && len(answer.DeadLetters) == 0 {
+			err = errors.New("no dead letters")
+		}
+		return err
+	})
+	tab := s.visitAs("admin", "/projections")
+	tab.UntilText("main", place)
+	press(tab, "main", "Show")
+	tab.UntilText("dialog .code", "onerror")
+	if browser.Evaluate[bool](tab, `window.ran !== undefined || document.querySelector("dialog img") !== null`) {
+		t.Error("the bytes of a dead letter have become markup")
+	}
+	browser.Evaluate[bool](tab, `document.querySelector("dialog").close(), true`)
+	press(tab, "main", "Retry")
+	tab.UntilText("#toasts", "Still not understood")
+	press(tab, "main", "Waive")
+	tab.Click("dialog [type=submit]")
+	tab.UntilText("dialog .fault", "Reason is needed")
+	tab.Fill("dialog input[name=reason]", "written by a test")
+	tab.Click("dialog [type=submit]")
+	tab.UntilText("#toasts", "is waived")
+	browser.Evaluate[bool](tab, `(() => { const s = document.querySelector("select[name=state]"); s.value = "waived"; s.dispatchEvent(new Event("change")); return true; })()`)
+	tab.UntilText("main", place)
+	press(tab, "main", "Show")
+	tab.UntilText("dialog", "written by a test")
+}
