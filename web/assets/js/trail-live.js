@@ -27,7 +27,7 @@ export class Waiting {
   /** Returns `[commitTs, entries]` of each transaction and forgets them. */
   take() {
     const all = [...this.#transactions].map(([commitTs, entries]) => [commitTs, [...entries.values()]]);
-    this.clear();
+    this.#transactions.clear();
     return all;
   }
 

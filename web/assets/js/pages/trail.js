@@ -67,6 +67,7 @@ function showTrail(params, { box, controls, complete, signal, restored }) {
   async function load(to, { keep = false } = {}) {
     loading?.abort();
     const mine = loading = new AbortController();
+    if (to === 0) waiting.stale = false; // it is read now
     const either = AbortSignal.any([signal, mine.signal]);
     if (!keep) body.replaceChildren(skeleton(8));
     body.setAttribute('aria-busy', 'true');
@@ -84,6 +85,7 @@ function showTrail(params, { box, controls, complete, signal, restored }) {
       draw();
     } catch (error) {
       if (either.aborted) return;
+      if (to === 0) waiting.stale = true;
       if (!(error instanceof ApiError)) console.error(error);
       if (loaded && keep) toast(error.message);
       else body.replaceChildren(failed(error, () => load(to)));
@@ -189,10 +191,10 @@ function showTrail(params, { box, controls, complete, signal, restored }) {
   }
 
   function drawWaiting() {
-    const count = `${waiting.size}${waiting.stale ? '+' : ''}`, some = waiting.size > 0 || waiting.stale;
-    pause.textContent = paused ? (some ? `Resume (${count} waiting)` : 'Resume') : 'Pause';
+    const count = waiting.stale ? 'More' : String(waiting.size), some = waiting.size > 0 || waiting.stale;
+    pause.textContent = paused ? (some ? `Resume (${count.toLowerCase()} waiting)` : 'Resume') : 'Pause';
     newer.hidden = paused || !some || (page === 0 && !reading());
-    newer.textContent = `${count} new`;
+    newer.textContent = waiting.stale ? 'Show what is new' : `${count} new`;
   }
 
   function setPaused(now) {
@@ -246,6 +248,7 @@ function showTrail(params, { box, controls, complete, signal, restored }) {
       }
       gap = now !== 'open' && !resumable;
       begin();
+      if (now === 'open') soon();
     },
   });
 }
