@@ -29,6 +29,7 @@ var measurements = []measurement{
 	{name: "viewers", run: measureViewers},
 	{name: "live", run: measureLive},
 	{name: "rebuild", run: measureRebuild},
+	{name: "idle", run: measureIdle},
 	{name: "audit", run: measureAudit},
 }
 
@@ -38,6 +39,7 @@ type flags struct {
 	Small   bool          `help:"Tiny sizes, to see whether all of it runs; the figures mean nothing."`
 	JSON    bool          `name:"json" help:"Print one JSON object instead of the table."`
 	Timeout time.Duration `default:"30m" help:"Bound of each measurement."`
+	Profile string        `placeholder:"DIR" type:"existingdir" help:"Write a CPU profile of bench itself during each measurement there."`
 }
 
 func main() {
@@ -85,10 +87,15 @@ func measureAll(ctx context.Context, given flags) (result, error) {
 		if len(given.Only) > 0 && !slices.Contains(given.Only, m.name) {
 			continue
 		}
+		stop, err := profile(given.Profile, m.name)
+		if err != nil {
+			return all, err
+		}
 		lines, ok := m.measure(ctx, given)
 		if !ok {
 			failed = append(failed, fmt.Errorf("%s failed", m.name))
 		}
+		failed = append(failed, stop())
 		all.Lines = append(all.Lines, lines...)
 	}
 	return all, errors.Join(failed...)

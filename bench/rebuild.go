@@ -1,9 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +30,11 @@ func measureRebuild(r *run) {
 		}
 		measureCommand(r, config, name)
 	}
+}
+
+// measureIdle is measureRebuild with a day between, in which nothing happened
+// but watermarks.
+func measureIdle(r *run) {
 	config := filledConfig(r, stack.History{Commits: r.largest / 2, Idle: size(r, 24*time.Hour, time.Minute)})
 	measureBuild(r, config, fmt.Sprintf("%d messages and a day of idle watermarks", r.largest), r.largest)
 }
@@ -65,14 +70,16 @@ func measureBuild(r *run, config service.Config, name string, messages int) {
 // measureCommand lets helfy rebuild the log and make the result live.
 func measureCommand(r *run, config service.Config, name string) {
 	command := stack.Command(r.Context(), config, "rebuild", projection.AuditName, "--accept-diff")
+	var said bytes.Buffer
+	command.Stdout, command.Stderr = &said, &said
 	began := time.Now()
-	if out, err := command.CombinedOutput(); err != nil {
-		r.Fatalf("helfy rebuild: %v: %s", err, out)
+	r.must(command.Start())
+	peak := watchResident(command.Process.Pid)
+	if err := command.Wait(); err != nil {
+		r.Fatalf("helfy rebuild: %v: %s", err, said.String())
 	}
 	r.add(line{Case: name + ": helfy rebuild with verification and comparison", Value: time.Since(began).Seconds(), Unit: "s"})
-	if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.add(line{Case: name + ": greatest resident size of it", Value: float64(usage.Maxrss) / (1 << 10), Unit: "MB"})
-	}
+	r.add(line{Case: name + ": greatest resident size of it", Value: peak(), Unit: "MB"})
 }
 
 // build reads the topics into a store and returns how long that took.
