@@ -52,7 +52,7 @@ func liveConsumer(r *run, config service.Config) float64 {
 	store := tidb.NewAuditStore(stack.DB(r, config))
 	consumer := events.NewConsumer(events.Config[domain.AuditEntry]{
 		Name: projection.AuditName, Group: config.ConsumerGroup, Topics: topics,
-		Projection: projection.Audit{Database: config.TiDBDatabase}, Store: store,
+		Projection: projection.Audit{Database: config.TiDBDatabase}, Store: store, Flushes: service.AuditFlushes,
 		OnFresh:      func(context.Context, *slog.Logger, projection.Outcome[domain.AuditEntry]) { done.one() },
 		Completeness: projection.Completeness{Topics: topics, Store: store.Generations(), Kafka: observer},
 	}, brokers, quiet())

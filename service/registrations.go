@@ -25,6 +25,7 @@ func (c Config) projections(db *sql.DB, wake func()) []registered {
 			Topics:     []string{c.ChangesTopic, c.EventsTopic},
 			Projection: projection.Audit{Database: c.TiDBDatabase},
 			Store:      tidb.NewAuditStore(db),
+			Flushes:    AuditFlushes,
 			OnFresh:    events.LogAudit,
 			OnComplete: wake,
 			Derive: func(ctx context.Context, generation int) error {
@@ -42,6 +43,11 @@ func (c Config) projections(db *sql.DB, wake func()) []registered {
 		},
 	}
 }
+
+// AuditFlushes is how many flushes of the audit log may be under way in a
+// process: their entries are different ones. Those of statistics would wait for
+// the same counters.
+const AuditFlushes = 4
 
 // registered is a projection that the service looks after.
 type registered interface {
@@ -68,6 +74,8 @@ type registration[R any] struct {
 	Topics     []string
 	Projection projection.Projection[R]
 	Store      *tidb.ProjectionStore[R]
+	// Flushes is that of projection.WriterConfig.
+	Flushes int
 	// OnFresh and OnComplete are those of events.Config, Derive that of
 	// projection.Rebuild. They may be nil.
 	OnFresh    func(context.Context, *slog.Logger, projection.Outcome[R])
@@ -96,7 +104,7 @@ func (r registration[R]) completeness(observer *kafka.Observer) projection.Compl
 func (r registration[R]) consumer(c Config, observer *kafka.Observer, log *slog.Logger) consumer {
 	return events.NewConsumer(events.Config[R]{
 		Name: r.name(), Group: c.group(r.name()), Topics: r.Topics,
-		Projection: r.Projection, Store: r.Store, OnFresh: r.OnFresh,
+		Projection: r.Projection, Store: r.Store, Flushes: r.Flushes, OnFresh: r.OnFresh,
 		Completeness: r.completeness(observer), OnComplete: r.OnComplete,
 	}, kafka.Brokers(c.KafkaBrokers), log)
 }

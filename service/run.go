@@ -26,10 +26,9 @@ import (
 	httpport "helfy/ports/http"
 )
 
-// consumerConns is the size of the pool that the consumers share: each has a
-// flush at a time, and looks at its checkpoints; verification has a
-// transaction.
-const consumerConns = 8
+// consumerConns is the size of the pool that the consumers share: each has its
+// flushes, and looks at its checkpoints; verification has a transaction.
+const consumerConns = AuditFlushes + 7
 
 // The bounds of a connection: a slow or silent client holds it no longer.
 const (

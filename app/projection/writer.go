@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"helfy/canaljson"
 )
 
@@ -17,7 +19,15 @@ type WriterConfig struct {
 	Linger time.Duration
 	// Timeout bounds one flush. Default 10 s.
 	Timeout time.Duration
+	// Flushes is how many flushes may be under way at a time, each of other
+	// partitions. More than one are worth it where their rows are others too,
+	// so that they do not wait for each other. Default 1.
+	Flushes int
 }
+
+// besideItems is how many records are enough to be flushed while another flush
+// is under way: fewer wait for its end and what comes until then.
+const besideItems = 256
 
 func (c WriterConfig) withDefaults() WriterConfig {
 	if c.MaxItems <= 0 {
@@ -29,6 +39,7 @@ func (c WriterConfig) withDefaults() WriterConfig {
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
 	}
+	c.Flushes = max(1, c.Flushes)
 	return c
 }
 
@@ -80,7 +91,7 @@ func NewWriter[R any](projection Projection[R], store Store[R], config WriterCon
 // dead letter, which is no error. After an error some of them may be durable;
 // all of them are to be written again. Write must not be called twice at once
 // for one partition: the order of its offsets is the order of the calls. It
-// waits for at most the flush under way and its own, or until Run ends: then
+// waits for at most one flush under way and its own, or until Run ends: then
 // the error is ErrStopped.
 func (w *Writer[R]) Write(records []Record) ([]Outcome[R], error) {
 	messages, items := make([]canaljson.Message, len(records)), make([]Item[R], len(records))
@@ -110,42 +121,68 @@ func (w *Writer[R]) Write(records []Record) ([]Outcome[R], error) {
 
 // Run flushes until ctx ends or a flush meets ErrGap, which it returns. Any
 // other error of a flush goes to the records of that flush, whose delivery is
-// tried again by Kafka's client.
+// tried again by Kafka's client. Flushes under way are finished.
 func (w *Writer[R]) Run(ctx context.Context) error {
 	defer close(w.stopped)
-	for {
-		batch := w.gather(ctx)
+	flushes, ctx := errgroup.WithContext(ctx)
+	ended := make(chan struct{}, w.config.Flushes)
+	for underWay := 0; ; {
+		batch, ends := w.gather(ctx, underWay, ended)
 		if batch == nil {
+			return flushes.Wait()
+		}
+		underWay += 1 - ends
+		flushes.Go(func() error {
+			defer func() { ended <- struct{}{} }()
+			if err := w.flush(ctx, batch); errors.Is(err, ErrGap) {
+				return err
+			}
 			return nil
-		}
-		if err := w.flush(ctx, batch); errors.Is(err, ErrGap) {
-			return err
-		}
+		})
 	}
 }
 
-// gather waits for records and takes those that follow within the linger. It
-// returns nil when ctx ends.
-func (w *Writer[R]) gather(ctx context.Context) []request[R] {
-	var batch []request[R]
-	select {
-	case first := <-w.queue:
-		batch = append(batch, first)
-	case <-ctx.Done():
-		return nil
-	}
-	timer := time.NewTimer(w.config.Linger)
-	defer timer.Stop()
-	for count := len(batch[0].items); count < w.config.MaxItems; {
+// gather waits for records and takes those that follow, until a flush of them
+// may begin beside those under way. It returns also how many of these have
+// ended meanwhile, and no records when ctx ends.
+func (w *Writer[R]) gather(ctx context.Context, underWay int, ended <-chan struct{}) (batch []request[R], ends int) {
+	var lingered <-chan time.Time
+	over, count := false, 0 // the linger is, the records are
+	for !w.mayFlush(count, over, underWay-ends) {
+		queue, done := w.queue, ctx.Done()
+		if count >= w.config.MaxItems {
+			queue = nil
+		}
+		if count > 0 {
+			done = nil // what is in hand is flushed
+		}
 		select {
-		case next := <-w.queue:
+		case next := <-queue:
+			if count == 0 {
+				lingered = time.After(w.config.Linger)
+			}
 			batch = append(batch, next)
 			count += len(next.items)
-		case <-timer.C:
-			return batch
+		case <-lingered:
+			over = true
+		case <-ended:
+			ends++
+		case <-done:
+			return nil, ends
 		}
 	}
-	return batch
+	return batch, ends
+}
+
+// mayFlush reports whether a flush of so many records may begin.
+func (w *Writer[R]) mayFlush(count int, lingered bool, underWay int) bool {
+	switch {
+	case count == 0 || underWay == w.config.Flushes:
+		return false
+	case underWay == 0:
+		return lingered || count >= w.config.MaxItems
+	}
+	return count >= besideItems && (lingered || count >= w.config.MaxItems)
 }
 
 // flush makes a batch durable and answers each of its requests.

@@ -30,13 +30,18 @@ type memory struct {
 	mu      sync.Mutex
 	flushes [][]Item[note]
 	gate    chan struct{} // a flush takes one from it
+	begun   chan struct{} // a flush that waits at the gate, for whom wants to know
 	err     error
+	// now and most are how many flushes are under way, and were at most.
+	now, most int
 }
 
 func (m *memory) Flush(_ context.Context, items []Item[note]) ([]bool, error) {
+	m.enter()
 	<-m.gate
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.now--
 	if m.err != nil {
 		return nil, m.err
 	}
@@ -53,8 +58,19 @@ func (m *memory) Flush(_ context.Context, items []Item[note]) ([]bool, error) {
 	return fresh, nil
 }
 
+func (m *memory) enter() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now++
+	m.most = max(m.most, m.now)
+	select {
+	case m.begun <- struct{}{}:
+	default:
+	}
+}
+
 func newMemory(open bool) *memory {
-	m := &memory{gate: make(chan struct{})}
+	m := &memory{gate: make(chan struct{}), begun: make(chan struct{}, 100)}
 	if open {
 		close(m.gate)
 	}
@@ -63,12 +79,18 @@ func newMemory(open bool) *memory {
 
 func start(t *testing.T, store *memory) (*Writer[note], <-chan error) {
 	t.Helper()
-	writer := NewWriter(notes{}, store, WriterConfig{})
-	ended := make(chan error, 1)
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { ended <- writer.Run(ctx) }()
-	t.Cleanup(cancel)
+	writer, _, ended := startWith(t, store, WriterConfig{})
 	return writer, ended
+}
+
+func startWith(t *testing.T, store *memory, config WriterConfig) (writer *Writer[note], stop context.CancelFunc, ended <-chan error) {
+	t.Helper()
+	writer = NewWriter(notes{}, store, config)
+	end := make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { end <- writer.Run(ctx) }()
+	t.Cleanup(stop)
+	return writer, stop, end
 }
 
 // write writes one record.

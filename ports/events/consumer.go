@@ -46,6 +46,8 @@ type Config[R any] struct {
 	Topics     []string
 	Projection projection.Projection[R]
 	Store      projection.FedStore[R]
+	// Flushes is that of projection.WriterConfig.
+	Flushes int
 	// OnFresh, if set, is told what became of each record once it is durable,
 	// but not of repeats. A crash between the two loses the call, so it may
 	// tell of records, but not act on them. It is called from several
@@ -131,7 +133,7 @@ func (c *Consumer[R]) runOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	writer := projection.NewWriter(c.config.Projection, c.config.Store, projection.WriterConfig{})
+	writer := projection.NewWriter(c.config.Projection, c.config.Store, projection.WriterConfig{Flushes: c.config.Flushes})
 	router, closeSubscribers, err := c.newRouter(writer)
 	if err != nil {
 		return err
