@@ -25,7 +25,8 @@ import (
 )
 
 // measureLive lets the consumer of the audit log catch up with a history,
-// beside Watermill handlers that write a row for each message.
+// beside Watermill handlers that write a row for each message, and beside
+// inserting the same rows from memory, which no consumer can do better than.
 func measureLive(r *run) {
 	for _, partitions := range []int{8, 64} {
 		config := stack.NewWith(r, func(c *service.Config) { c.KafkaPartitions = partitions / 2 }) // of each topic
@@ -33,30 +34,52 @@ func measureLive(r *run) {
 		history := stack.History{Commits: size(r, 10_000, 200), Users: 1000}
 		r.progress("writing %d messages to %d partitions", 2*history.Commits, partitions)
 		stack.Fill(r, config, history)
+		store := &keeper{}
+		build(r, config, store)
+		inserting := float64(store.rows) / insert(r, store).Seconds()
+		name := fmt.Sprintf("live projection, %d partitions", partitions)
 		plain := plainHandlers(r, config, partitions)
-		live := liveConsumer(r, config)
+		one, _ := liveConsumer(r, config, 1)
+		live, flushed := liveConsumer(r, config, service.AuditFlushes)
 		aim := map[int]string{8: "ratio 3 or more", 64: "ratio 10 or more"}[partitions]
-		r.add(line{Case: fmt.Sprintf("live projection, %d partitions", partitions), Value: live, Unit: "messages/s"}.
+		r.add(line{Case: name, Value: live, Unit: "messages/s"}.
 			beside("a Watermill handler that writes a row each", plain).aim(aim))
+		r.add(line{Case: name + ", one flush at a time", Value: one, Unit: "messages/s"}.beside("inserting from memory", inserting))
+		r.add(line{Case: name + ", several", Value: live, Unit: "messages/s"}.beside("inserting from memory", inserting))
+		r.add(line{Case: name + ", records in a flush", Value: flushed, Unit: "records"})
 	}
 }
 
+// countedStore counts flushes.
+type countedStore struct {
+	*tidb.ProjectionStore[domain.AuditEntry]
+	flushes atomic.Int64
+}
+
+// Flush implements projection.Store.
+func (s *countedStore) Flush(ctx context.Context, items []projection.Item[domain.AuditEntry]) ([]bool, error) {
+	s.flushes.Add(1)
+	return s.ProjectionStore.Flush(ctx, items)
+}
+
 // liveConsumer returns the messages a second that the audit log's consumer
-// makes durable.
-func liveConsumer(r *run, config service.Config) float64 {
+// makes durable, with so many flushes at a time, and how many of them a flush
+// has. The log is in a database of its own.
+func liveConsumer(r *run, config service.Config, flushes int) (rate, flushed float64) {
 	done := newMeter(r, config)
 	brokers, topics := kafka.Brokers(config.KafkaBrokers), []string{config.ChangesTopic, config.EventsTopic}
 	observer, err := brokers.Observer()
 	r.must(err)
 	defer observer.Close()
-	store := tidb.NewAuditStore(stack.DB(r, config))
+	store := &countedStore{ProjectionStore: tidb.NewAuditStore(stack.DB(r, newConfig(r)))}
 	consumer := events.NewConsumer(events.Config[domain.AuditEntry]{
-		Name: projection.AuditName, Group: config.ConsumerGroup, Topics: topics,
-		Projection: projection.Audit{Database: config.TiDBDatabase}, Store: store, Flushes: service.AuditFlushes,
+		Name: projection.AuditName, Group: fmt.Sprintf("%s.%d", config.ConsumerGroup, flushes), Topics: topics,
+		Projection: projection.Audit{Database: config.TiDBDatabase}, Store: store, Flushes: flushes,
 		OnFresh:      func(context.Context, *slog.Logger, projection.Outcome[domain.AuditEntry]) { done.one() },
 		Completeness: projection.Completeness{Topics: topics, Store: store.Generations(), Kafka: observer},
 	}, brokers, quiet())
-	return done.during(r, consumer.Run)
+	rate = done.during(r, consumer.Run)
+	return rate, float64(done.total) / float64(store.flushes.Load())
 }
 
 // plainHandlers returns the messages a second of the simplest consumer that
