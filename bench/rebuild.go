@@ -108,7 +108,7 @@ func newGeneration(r *run) *tidb.BuildStore[domain.AuditEntry] {
 	config := newConfig(r)
 	db, err := tidb.Open(tidb.Config{
 		Host: config.TiDBHost, Port: config.TiDBPort, User: config.TiDBUser, Password: config.TiDBPassword,
-		Database: config.TiDBDatabase, MaxConns: 2 * config.KafkaPartitions, Timeout: 30 * time.Second,
+		Database: config.TiDBDatabase, MaxConns: 2 * config.KafkaPartitions, Timeout: 30 * time.Second, Bulk: true,
 	})
 	r.must(err)
 	r.Cleanup(func() {

@@ -222,7 +222,7 @@ func (c Config) Prune(ctx context.Context, name string) (removed []int, err erro
 // does.
 func (c Config) withProjection(ctx context.Context, name string, work func(context.Context, registered) error) (err error) {
 	pool := c.tidb()
-	pool.MaxConns, pool.Timeout = rebuildConns, rebuildTimeout
+	pool.MaxConns, pool.Timeout, pool.Bulk = rebuildConns, rebuildTimeout, true
 	db, err := tidb.Open(pool)
 	if err != nil {
 		return err

@@ -113,7 +113,7 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 		return err
 	}
 	pool := c.tidb()
-	pool.MaxConns = consumerConns
+	pool.MaxConns, pool.Bulk = consumerConns, true
 	if c.notifies() {
 		pool.MaxConns += notifierConns
 	}
