@@ -61,6 +61,9 @@ func (p *planter) visitRoutes() {
 		pasted := url.QueryEscape(p.password("in the filter " + parameter))
 		p.call(http.MethodGet, "/api/audit?"+parameter+"="+pasted, admin, "", http.StatusOK)
 	}
+	for _, format := range []string{"csv", "jsonl", "ocsf"} {
+		p.call(http.MethodGet, "/api/audit/export?format="+format, admin, "", http.StatusOK)
+	}
 	p.call(http.MethodGet, "/api/audit/findings", admin, "", http.StatusOK)
 	p.call(http.MethodGet, "/api/audit/stream?reads=true", admin, "", http.StatusOK)
 	p.call(http.MethodGet, "/api/stats/logins", admin, "", http.StatusOK)

@@ -46,6 +46,7 @@ var calls = map[string]struct {
 	"count-logins":         {"/api/stats/logins?bucket=day", "", "200"},
 	"list-own-logins":      {"/api/me/logins?limit=1", "", "200"},
 	"show-status":          {"/api/status", "", "200"},
+	"export-audit":         {"/api/audit/export?format=ocsf", "", "200"},
 	"list-projections":     {"/api/projections", "", "200"},
 	"rebuild-projection":   {"/api/projections/logins/rebuild", `{"verify":true}`, "202"},
 	"roll-back-projection": {"/api/projections/audit/rollback", "", "409"},

@@ -59,6 +59,7 @@ var routes = map[string]struct {
 	"GET /api/audit/transactions/{commitTs}":          {admins, "/api/audit/transactions/1", "", http.StatusNotFound},
 	"GET /api/audit/transactions/{commitTs}/messages": {admins, "/api/audit/transactions/1/messages", "", http.StatusNotFound},
 	"GET /api/stats/logins":                           {admins, "/api/stats/logins", "", http.StatusOK},
+	"GET /api/audit/export":                           {admins, "/api/audit/export", "", http.StatusOK},
 	"GET /api/projections":                            {admins, "/api/projections", "", http.StatusOK},
 	"POST /api/projections/{name}/rebuild":            {admins, "/api/projections/none/rebuild", "{}", http.StatusNotFound},
 	"POST /api/projections/{name}/rollback":           {admins, "/api/projections/none/rollback", "", http.StatusNotFound},

@@ -174,6 +174,7 @@ func (c Config) newHandler(
 		RecordRead: command.RecordReadHandler{
 			Chains: chains, Names: users, Keyring: keyring, Now: time.Now, Recent: &command.RecentReadings{},
 		},
+		ExportAudit: query.NewExportAudit(audit),
 		ListProjections: listedProjections{query.CachedAnswer(func(ctx context.Context) listed {
 			all, err := c.listProjections(ctx, db)
 			return listed{all, err}

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ func (f AuditFilter) Matches(e domain.AuditEntry) bool {
 		operation = e.Operation()
 	}
 	return (f.Reads || f.EventType != "" || e.EventType != domain.AuditRead) &&
+		(len(f.EventTypes) == 0 || slices.Contains(f.EventTypes, e.EventType)) &&
 		chooses(f.UserID, e.UserID) && chooses(f.Username, e.Username) && chooses(f.EventType, e.EventType) &&
 		chooses(f.Operation, operation) && chooses(f.Table, e.Table) && chooses(f.Source, e.Source) && chooses(f.IP, e.IP)
 }

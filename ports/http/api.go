@@ -71,6 +71,7 @@ type Config struct {
 	ListOwnLogins   ownLoginLister
 	ShowStatus      statusShower
 	Stream          viewerJoiner
+	ExportAudit     auditExporter
 	ListProjections projectionLister
 	Doings          projectionDoer
 	ListDeadLetters deadLetterLister
@@ -146,6 +147,7 @@ func NewHandler(config Config) http.Handler {
 	registerOwnLogins(api, config)
 	registerStatus(api, config)
 	registerStream(api, config)
+	registerExport(api, config)
 	registerProjections(api, config)
 	registerDeadLetters(api, config)
 	registerHealth(api, config)

@@ -34,29 +34,35 @@ func (i AuditFilterInput) filter() query.AuditFilter {
 	}
 }
 
-type auditInput struct {
-	AuthInput
-	AuditFilterInput
-	Limit  int       `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Greatest number of entries"`
-	Cursor string    `query:"cursor" maxLength:"2048" doc:"The next of the page before"`
-	From   time.Time `query:"from" doc:"Committed at or after, RFC 3339"`
-	To     time.Time `query:"to" doc:"Committed before, RFC 3339"`
+// AuditTimesInput is embedded in the input of every operation that chooses
+// entries by their time. It is exported because huma reads exported fields
+// only.
+type AuditTimesInput struct {
+	From time.Time `query:"from" doc:"Committed at or after, RFC 3339"`
+	To   time.Time `query:"to" doc:"Committed before, RFC 3339"`
 }
 
-// filter returns what the query asks for, or what is wrong with it.
-func (i auditInput) filter() (query.AuditFilter, *huma.ErrorDetail) {
+// bound returns the filter within the times, or what is wrong with them.
+func (i AuditTimesInput) bound(filter query.AuditFilter) (query.AuditFilter, *huma.ErrorDetail) {
 	epoch := time.Unix(0, 0)
 	for name, at := range map[string]time.Time{"from": i.From, "to": i.To} {
 		if !at.IsZero() && at.Before(epoch) {
-			return query.AuditFilter{}, &huma.ErrorDetail{Message: "before 1970", Location: "query." + name}
+			return filter, &huma.ErrorDetail{Message: "before 1970", Location: "query." + name}
 		}
 	}
 	if !i.From.IsZero() && !i.To.IsZero() && !i.From.Before(i.To) {
-		return query.AuditFilter{}, &huma.ErrorDetail{Message: "not before query.to", Location: "query.from"}
+		return filter, &huma.ErrorDetail{Message: "not before query.to", Location: "query.from"}
 	}
-	filter := i.AuditFilterInput.filter()
 	filter.From, filter.To = i.From, i.To
 	return filter, nil
+}
+
+type auditInput struct {
+	AuthInput
+	AuditFilterInput
+	AuditTimesInput
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Greatest number of entries"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"The next of the page before"`
 }
 
 type auditOutput struct {
@@ -97,7 +103,7 @@ func registerAudit(api huma.API, config Config) {
 		if err != nil {
 			return nil, err
 		}
-		filter, fault := input.filter()
+		filter, fault := input.bound(input.filter())
 		if fault != nil {
 			return nil, huma.Error400BadRequest("validation failed", fault)
 		}

@@ -49,8 +49,21 @@ func (p parameters) addTime(name string, at time.Time) {
 // recorded returns what was asked for, without what turns the pages.
 func (i auditInput) recorded() parameters {
 	set := i.AuditFilterInput.recorded()
+	i.addTo(set)
+	return set
+}
+
+// addTo adds the times that were asked for.
+func (i AuditTimesInput) addTo(set parameters) {
 	set.addTime("from", i.From)
 	set.addTime("to", i.To)
+}
+
+// recorded returns what was asked for.
+func (i exportInput) recorded() parameters {
+	set := i.AuditFilterInput.recorded()
+	i.addTo(set)
+	set.add("format", i.Format)
 	return set
 }
 
