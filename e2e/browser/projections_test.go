@@ -40,6 +40,8 @@ func TestARebuildIsAskedForAndItsEndIsShown(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{390, 1440} {
 			tab.Look(width, 900, scheme)
+			tab.Reload() // buttons change their colours slowly
+			tab.UntilText("main", "Generations of logins")
 			requireAccessible(t, tab, source, fmt.Sprintf("/projections %s %d", scheme, width))
 		}
 	}
@@ -77,8 +79,9 @@ func TestADeadLetterIsShownAndWaivedWithAReason(t *testing.T) {
 	tab.Fill("dialog input[name=reason]", "written by a test")
 	tab.Click("dialog [type=submit]")
 	tab.UntilText("#toasts", "is waived")
+	tab.Until(`[...document.querySelectorAll("main button")].filter(b => b.firstChild.textContent === "Waive").length === 1`)
 	browser.Evaluate[bool](tab, `(() => { const s = document.querySelector("select[name=state]"); s.value = "waived"; s.dispatchEvent(new Event("change")); return true; })()`)
-	tab.UntilText("main", place)
+	tab.Until(`[...document.querySelectorAll("main button")].every(b => b.firstChild.textContent !== "Waive")`)
 	press(tab, "main", "Show")
 	tab.UntilText("dialog", "written by a test")
 }

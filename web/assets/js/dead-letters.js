@@ -8,6 +8,9 @@ import { copyable, empty, fillWith } from './states.js';
 import { paged, table } from './table.js';
 import { time } from './time.js';
 
+// A waiver counts once its event has come through the topics.
+const waivedAfter = 2_000;
+
 const place = ({ topic, partition, offset }) => `${topic}/${partition}/${offset}`;
 
 /**
@@ -30,6 +33,7 @@ export function deadLetters(context, changed) {
       : empty('Nothing is waived', h('p', { class: 'muted' }, 'Nobody has answered for a message that is missing.'))), ['Previous', 'Next']);
   const show = () => fillWith(list, async () => { await pages.turn(0); return pages.box; }, { ...context, lines: 3 });
   const again = () => {
+    if (context.signal.aborted) return;
     fillWith(list, async () => { await pages.turn(0); return pages.box; }, { ...context, keep: true });
     changed();
   };
@@ -96,5 +100,6 @@ function waive(letter, again) {
     dialog.close();
     toast(`${place(letter)} is waived`);
     again();
+    setTimeout(again, waivedAfter);
   });
 }
