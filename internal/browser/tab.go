@@ -43,6 +43,7 @@ func (b *Browser) NewTab(t testing.TB, base string) *Tab {
 		end()
 		t.Fatalf("open a tab: %v", err)
 	}
+	tab.Look(1280, 900, "light")
 	messages := chromedp.Console(ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() {
@@ -137,7 +138,9 @@ func (p *Tab) Click(selector string) {
 func (p *Tab) Fill(selector, text string) {
 	p.t.Helper()
 	field := chromedp.CSS(selector)
-	p.do("fill "+selector, chromedp.WaitVisible(field), chromedp.Clear(field), chromedp.SendKeys(field, text))
+	p.do("find "+selector, chromedp.WaitVisible(field))
+	Evaluate[bool](p, "(document.querySelector("+quote(selector)+").select(), true)")
+	p.do("fill "+selector, chromedp.SendKeys(field, text))
 }
 
 // Press presses keys, one after the other, where the focus is.
