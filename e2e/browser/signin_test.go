@@ -59,6 +59,7 @@ func TestSigningInLeadsNowhereElse(t *testing.T) {
 func TestSigningOutEndsTheSession(t *testing.T) {
 	s := newSite(t)
 	tab := s.visitAs("admin", "/dashboard")
+	tab.Expect("status of 401") // what was under way when the session ended
 	tab.Click("#signout")
 	tab.Until(`location.pathname === "/"`)
 	tab.Open("/dashboard")

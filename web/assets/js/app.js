@@ -23,12 +23,16 @@ addEventListener('keydown', (event) => {
   menu.focus();
 });
 
+let router;
+
 document.getElementById('signout').addEventListener('click', async () => {
+  router?.leave(); // it must not ask on without a session
   try {
     await post('/api/logout', undefined, { stay: true });
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) {
       toast('You are still signed in: Helfy did not answer. Try again.');
+      router?.show();
       return;
     }
   }
@@ -49,7 +53,7 @@ async function start() {
   }
   document.getElementById('who').textContent = me.username;
   for (const link of document.querySelectorAll('[data-admin]')) link.hidden = me.role !== 'admin' || !find(link.pathname);
-  await startRouter(main, me);
+  router = startRouter(main, me);
 }
 
 watchConnection();

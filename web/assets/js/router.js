@@ -15,6 +15,9 @@ import { empty, failed, skeleton } from './states.js';
  *  - `navigate(address)` to another page;
  *  - `setQuery(params)`, which writes what a filter is set to into the address
  *    and leaves the page as it is. Going back renders the page again.
+ *
+ * Returns `leave`, which ends what the page is doing, and `show`, which shows
+ * the page of the address anew.
  */
 export function startRouter(container, me) {
   let leaving = () => {}, shown = '';
@@ -77,7 +80,8 @@ export function startRouter(container, me) {
   });
   // Also sent for a step within the page, as to #main.
   addEventListener('popstate', () => { if (location.pathname + location.search !== shown) show(); });
-  return show({ focus: false });
+  show({ focus: false });
+  return { leave: () => leaving(), show };
 }
 
 /** Loads the module of a page. A browser does not tell why it could not. */
