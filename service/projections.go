@@ -34,6 +34,9 @@ func (c Config) Projections(ctx context.Context, digests bool) (all []query.Gene
 	return all, nil
 }
 
+// listTimeout bounds how long Kafka and the database are asked for projections.
+const listTimeout = 8 * time.Second
+
 // listedProjections lists projections, at most once a second: each time asks
 // Kafka and the database.
 type listedProjections struct {

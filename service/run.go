@@ -175,7 +175,7 @@ func (c Config) newHandler(
 			Chains: chains, Names: users, Keyring: keyring, Now: time.Now, Recent: &command.RecentReadings{},
 		},
 		ExportAudit: query.NewExportAudit(audit),
-		ListProjections: listedProjections{query.CachedAnswer(func(ctx context.Context) listed {
+		ListProjections: listedProjections{query.CachedAnswer(listTimeout, func(ctx context.Context) listed {
 			all, err := c.listProjections(ctx, db)
 			return listed{all, err}
 		})},
@@ -191,7 +191,7 @@ func (c Config) newHandler(
 		CountLogins:     query.CountLogins{Counts: logins, Gaps: gaps},
 		ListOwnLogins:   query.ListOwnLogins{Log: audit},
 		ShowStatus: query.ShowStatus{
-			Log: audit, Gaps: gaps, Findings: audit, Logins: logins, Changefeed: query.CachedAnswer(c.changefeed),
+			Log: audit, Gaps: gaps, Findings: audit, Logins: logins, Changefeed: query.CachedAnswer(query.ProbeTimeout, c.changefeed),
 		},
 		Stream: feed,
 		Health: query.CheckHealth{

@@ -10,7 +10,8 @@ import (
 type Probe func(ctx context.Context) error
 
 const (
-	probeTimeout = 2 * time.Second
+	// ProbeTimeout bounds how long a part may take to answer.
+	ProbeTimeout = 2 * time.Second
 	// probeTTL bounds how often a part is asked, however many ask us.
 	probeTTL = time.Second
 )
@@ -18,11 +19,12 @@ const (
 // Cached returns a probe that asks at most once a second, takes at most two,
 // and otherwise repeats what it was told last. It is safe for concurrent use.
 func Cached(probe Probe) Probe {
-	return CachedAnswer(probe)
+	return CachedAnswer(ProbeTimeout, probe)
 }
 
-// CachedAnswer is Cached for what is told in other words than an error.
-func CachedAnswer[A any](ask func(context.Context) A) func(context.Context) A {
+// CachedAnswer is Cached for what is told in other words than an error, and
+// may take so long.
+func CachedAnswer[A any](timeout time.Duration, ask func(context.Context) A) func(context.Context) A {
 	var (
 		mu    sync.Mutex
 		asked time.Time
@@ -35,7 +37,7 @@ func CachedAnswer[A any](ask func(context.Context) A) func(context.Context) A {
 			return last
 		}
 		// One asker's haste must not make the others see a failure.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		last, asked = ask(ctx), time.Now()
 		return last
