@@ -414,3 +414,13 @@ func TestATransactionOfManyChangesIsOneRowAndSaysHowManyThereAre(t *testing.T) {
 	tab.Click("tr.found th a")
 	tab.UntilText("main", "Show 236 more")
 }
+
+func TestPagesOfAdministratorsTellUsersThatTheyAre(t *testing.T) {
+	s := newSite(t)
+	tab := s.visitAs("alice", "/trail")
+	tab.Expect("status of 403")
+	for _, path := range []string{"/trail", "/transactions/1", "/patterns", "/projections"} {
+		tab.Open(path)
+		tab.UntilText("main", "This page is for administrators")
+	}
+}
