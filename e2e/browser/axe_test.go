@@ -39,7 +39,8 @@ type violation struct {
 }
 
 // requireAccessible fails the test for whatever axe-core finds on the page, by
-// the rules of WCAG 2.2 AA and those that it calls best practice.
+// the rules of WCAG 2.2 AA and those that it calls best practice, and if the
+// page is wider than the window.
 func requireAccessible(t *testing.T, tab *browser.Tab, axe, name string) {
 	t.Helper()
 	browser.Evaluate[bool](tab, "("+"()=>{"+axe+"\n;return true})()")
@@ -50,5 +51,8 @@ func requireAccessible(t *testing.T, tab *browser.Tab, axe, name string) {
 			fmt.Fprintf(&where, "\n  %s\n  %s", node.HTML, node.FailureSummary)
 		}
 		t.Errorf("%s: %s: %s%s", name, v.ID, v.Help, where.String())
+	}
+	if over := browser.Evaluate[int](tab, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+		t.Errorf("%s is %d pixels wider than the window", name, over)
 	}
 }

@@ -3,6 +3,7 @@
 package browser_test
 
 import (
+	"fmt"
 	"testing"
 
 	"helfy/domain"
@@ -55,6 +56,23 @@ func signIn(tab *browser.Tab, name, password string) {
 	tab.Fill("input[name=username]", name)
 	tab.Fill("input[name=password]", password)
 	tab.Click("form [type=submit]")
+}
+
+// widths are those of a phone and of a desk, in CSS pixels.
+var widths = []int64{390, 1440}
+
+// inEveryLook opens a path on a phone and on a desk, light and dark, and calls
+// look once the page has all that it shows. name tells the page and the look.
+func inEveryLook(tab *browser.Tab, path string, look func(name string)) {
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range widths {
+			tab.Look(width, 900, scheme)
+			tab.Open(path)
+			tab.Until(`document.querySelector("main h1")`)
+			tab.UntilStill()
+			look(fmt.Sprintf("%s %d %s", path, width, scheme))
+		}
+	}
 }
 
 // login signs somebody in as a program does, and returns the token.

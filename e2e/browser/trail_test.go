@@ -344,19 +344,11 @@ func TestPagesOfTheTrailAreAccessible(t *testing.T) {
 	})
 	source := axe(t)
 	tab := s.visitAs("admin", "/trail")
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{390, 1440} {
-			tab.Look(width, 900, scheme)
-			for _, path := range append(pagesToCheck, "/transactions/"+s.lastCommit(token, "alice", ""), "/transactions/"+found) {
-				tab.Open(path)
-				tab.Until(`document.querySelector("main h1") && !document.querySelector("main :is([aria-busy], .skeleton)")`)
-				browser.Evaluate[bool](tab, `document.querySelectorAll("main details:not(.menu-button)").forEach(d => { d.open = true; }), true`) // the menu would lie over the filter
-				requireAccessible(t, tab, source, fmt.Sprintf("%s %s %d", path, scheme, width))
-				if over := browser.Evaluate[int](tab, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
-					t.Errorf("%s is %d pixels wider than a window of %d", path, over, width)
-				}
-			}
-		}
+	for _, path := range append(pagesToCheck, "/transactions/"+s.lastCommit(token, "alice", ""), "/transactions/"+found) {
+		inEveryLook(tab, path, func(name string) {
+			browser.Evaluate[bool](tab, `document.querySelectorAll("main details:not(.menu-button)").forEach(d => { d.open = true; }), true`) // the menu would lie over the filter
+			requireAccessible(t, tab, source, name)
+		})
 	}
 }
 

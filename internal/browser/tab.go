@@ -166,6 +166,28 @@ func (p *Tab) Until(expression string) {
 	}
 }
 
+// still is a promise that is kept once the page has not changed for a moment,
+// true unless it says that it is busy.
+const still = `new Promise((settle) => {
+	let waiting;
+	const begin = () => { clearTimeout(waiting); waiting = setTimeout(end, 300); };
+	const changes = new MutationObserver(begin);
+	const end = () => { changes.disconnect(); settle(!document.querySelector("[aria-busy=true], .skeleton")); };
+	changes.observe(document, {subtree: true, childList: true, attributes: true});
+	begin();
+})`
+
+// UntilStill waits until the page has loaded what it shows.
+func (p *Tab) UntilStill() {
+	p.t.Helper()
+	for range 100 {
+		if Evaluate[bool](p, still) {
+			return
+		}
+	}
+	p.t.Fatal("the page is busy for ever")
+}
+
 // UntilPath waits until the tab is at a path.
 func (p *Tab) UntilPath(path string) {
 	p.t.Helper()
@@ -223,12 +245,17 @@ func (p *Tab) Look(width, height int64, scheme string) {
 	}
 }
 
-// Screenshot writes the whole page into a PNG file.
-func (p *Tab) Screenshot(path string) {
+// Screenshot writes the whole page into a PNG file, or only what of it is in
+// the window.
+func (p *Tab) Screenshot(path string, whole bool) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, wait)
 	defer cancel()
-	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	take := chromedp.CaptureScreenshot()
+	if whole {
+		take = chromedp.FullScreenshot(100)
+	}
+	picture, err := chromedp.Run(ctx, take)
 	if err == nil {
 		err = os.WriteFile(path, picture, 0o600)
 	}
