@@ -102,9 +102,12 @@ func eventuallyComplete(t *testing.T, client *stack.Client, token string) {
 		if err != nil {
 			return err
 		}
+		if answer.StatusCode != http.StatusOK {
+			return &stack.StatusError{Status: answer.StatusCode, Body: string(text)}
+		}
 		var status struct{ CompleteThrough time.Time }
-		if err := json.Unmarshal(text, &status); err != nil || answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("status %d: %s, %v", answer.StatusCode, text, err)
+		if err := json.Unmarshal(text, &status); err != nil {
+			return fmt.Errorf("read %s: %w", text, err)
 		}
 		if status.CompleteThrough.Before(now) {
 			return fmt.Errorf("complete through %v, want %s", status.CompleteThrough, now)
