@@ -18,7 +18,7 @@ func TestAFilteredStreamHasWhatTheFilteredLogHas(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
-	begun := time.Now().Truncate(time.Millisecond) // as commits are timed
+	begun := time.Now().Truncate(time.Millisecond).Add(time.Millisecond) // after the login, as commits are timed
 	all := watch(t, client, token, "?reads=true", "")
 	all.Next(t, wait, "complete")
 	start := all.LastID()

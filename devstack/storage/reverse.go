@@ -92,7 +92,7 @@ func (c *client) run(ctx context.Context, req *coprocessor.Request) (resp *tikvr
 // lets it read, as TiKV does: unistore's reads the whole range first.
 func narrow(r *dbreader.DBReader, req *coprocessor.Request) (*coprocessor.Request, error) {
 	dag := new(tipb.DAGRequest)
-	if err := dag.Unmarshal(req.Data); err != nil || len(req.Ranges) != 1 || len(dag.Executors) != 2 || req.PagingSize > 0 ||
+	if err := dag.Unmarshal(req.Data); err != nil || len(dag.Executors) != 2 || req.PagingSize > 0 ||
 		!dag.Executors[0].IdxScan.GetDesc() || dag.Executors[1].Tp != tipb.ExecType_TypeLimit {
 		return req, nil //nolint:nilerr // unistore says what is wrong with it
 	}
@@ -101,16 +101,18 @@ func narrow(r *dbreader.DBReader, req *coprocessor.Request) (*coprocessor.Reques
 		return req, nil
 	}
 	var found lowest
-	all := req.Ranges[0]
-	if err := r.ReverseScan(all.Start, all.End, int(limit), req.StartTs, &found); err != nil {
-		return nil, err
+	for i, ran := range slices.Backward(req.Ranges) {
+		if err := r.ReverseScan(ran.Start, ran.End, int(limit)-int(found.keys), req.StartTs, &found); err != nil {
+			return nil, err
+		}
+		if uint64(found.keys) == limit {
+			narrowed := *req
+			narrowed.Ranges = slices.Clone(req.Ranges[i:])
+			narrowed.Ranges[0] = &coprocessor.KeyRange{Start: found.key, End: ran.End}
+			return &narrowed, nil
+		}
 	}
-	if uint64(found.keys) < limit {
-		return req, nil
-	}
-	narrowed := *req
-	narrowed.Ranges = []*coprocessor.KeyRange{{Start: found.key, End: all.End}}
-	return &narrowed, nil
+	return req, nil
 }
 
 // scan looks how far down the keys are, and lets unistore scan upwards from

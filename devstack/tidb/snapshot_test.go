@@ -38,6 +38,8 @@ func TestReadsOfATransactionSeeItsSnapshot(t *testing.T) {
 		{"SELECT id, v FROM snapshot.t USE INDEX (v) WHERE v > 0 ORDER BY v DESC LIMIT 2", "3/30 2/20"},
 		{"SELECT id, v FROM snapshot.t USE INDEX (v) WHERE v > 0 ORDER BY v DESC LIMIT 1 OFFSET 2", "1/10"},
 		{"SELECT id, v FROM snapshot.t USE INDEX (v) WHERE v < 30 ORDER BY v DESC LIMIT 5", "2/20 1/10"},
+		{"SELECT id, v FROM snapshot.t USE INDEX (v) WHERE v IN (10, 20, 30, 40) ORDER BY v DESC LIMIT 2", "3/30 2/20"},
+		{"SELECT id, v FROM snapshot.t USE INDEX (v) WHERE (v, id) < (30, 3) ORDER BY v DESC, id DESC LIMIT 1", "2/20"},
 		{"SELECT MAX(v), MAX(id) FROM snapshot.t", "30/3"},
 		{"SELECT id, v, w FROM snapshot.t WHERE id = 3", "3/30/0"},
 		{"SELECT id, v, w FROM snapshot.t WHERE id IN (1, 2, 3, 4) ORDER BY id", before},
