@@ -45,8 +45,9 @@ const (
 func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address string)) error {
 	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
 		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return c.serve(ctx, log, metrics, ready) })
-		group.Go(func() error { return c.consume(ctx, log, metrics) })
+		latest := c.latestChangefeed()
+		group.Go(func() error { return c.serve(ctx, log, metrics, latest, ready) })
+		group.Go(func() error { return c.consume(ctx, log, metrics, latest) })
 		return group.Wait()
 	})
 }
@@ -56,12 +57,12 @@ func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address st
 // calls ready with its address.
 func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address string)) error {
 	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
-		return c.serve(ctx, log, metrics, ready)
+		return c.serve(ctx, log, metrics, c.latestChangefeed(), ready)
 	})
 }
 
 func (c Config) serve(
-	ctx context.Context, log *slog.Logger, metrics *prometheus.Registry, ready func(address string),
+	ctx context.Context, log *slog.Logger, metrics *prometheus.Registry, latest *query.LatestChangefeed, ready func(address string),
 ) (err error) {
 	keyring, err := c.readKeyring()
 	if err != nil {
@@ -82,7 +83,7 @@ func (c Config) serve(
 	feed, endStreams := c.startStreams(db, observer, metrics, log)
 	defer endStreams()
 	doings := newDoings(ctx, c, db, log)
-	handler, err := c.newHandler(ctx, db, observer, users, keyring, feed, doings, metrics, log)
+	handler, err := c.newHandler(ctx, db, observer, users, keyring, feed, latest, doings, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -103,11 +104,13 @@ func (c Config) serve(
 // the records in hand.
 func (c Config) Consume(ctx context.Context, log *slog.Logger) error {
 	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
-		return c.consume(ctx, log, metrics)
+		return c.consume(ctx, log, metrics, c.latestChangefeed())
 	})
 }
 
-func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *prometheus.Registry) (err error) {
+func (c Config) consume(
+	ctx context.Context, log *slog.Logger, metrics *prometheus.Registry, latest *query.LatestChangefeed,
+) (err error) {
 	keyring, err := c.readKeyring()
 	if err != nil {
 		return err
@@ -146,7 +149,8 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 		running.Go(func() { notifier.run(ctx) })
 	}
 	running.Go(func() { keepStandbys(ctx, all, log) })
-	running.Go(func() { c.watchChangefeed(ctx, c.changefeeds(db), log) })
+	memory := c.changefeeds(db)
+	running.Go(func() { watchChangefeed(ctx, query.ShowChangefeed{Latest: latest, Memory: memory}, memory, log) })
 	running.Wait()
 	return nil
 }
@@ -155,7 +159,7 @@ func (c Config) consume(ctx context.Context, log *slog.Logger, metrics *promethe
 // ends.
 func (c Config) newHandler(
 	ctx context.Context, db *sql.DB, observer *kafka.Observer, users *tidb.Users, keyring *domain.Keyring,
-	feed *live.Feed, doings *doings, metrics prometheus.Registerer, log *slog.Logger,
+	feed *live.Feed, latest *query.LatestChangefeed, doings *doings, metrics prometheus.Registerer, log *slog.Logger,
 ) (http.Handler, error) {
 	hasher, err := c.newHasher()
 	if err != nil {
@@ -163,6 +167,7 @@ func (c Config) newHandler(
 	}
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
+	changefeed := query.ShowChangefeed{Latest: latest, Memory: gaps}
 	chains, letters, projected := tidb.NewChains(db, keyring), tidb.NewDeadLetters(db), namesOf(c.withNotifications(db))
 	sessions, logins := tidb.NewSessions(db), tidb.NewLoginStatistics(db)
 	return httpport.NewHandler(httpport.Config{
@@ -191,12 +196,13 @@ func (c Config) newHandler(
 		CountLogins:     query.CountLogins{Counts: logins, Gaps: gaps},
 		ListOwnLogins:   query.ListOwnLogins{Log: audit},
 		ShowStatus: query.ShowStatus{
-			Log: audit, Gaps: gaps, Findings: audit, Logins: logins, Changefeed: query.CachedAnswer(query.ProbeTimeout, c.changefeed),
+			Log: audit, Gaps: gaps, Findings: audit, Logins: logins, Changefeed: changefeed,
 		},
 		Stream: feed,
 		Health: query.CheckHealth{
 			Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps, Log: audit,
-			Stalled: query.Cached(stalled(c.projections(db, nil), observer)),
+			Stalled:    query.Cached(stalled(c.projections(db, nil), observer)),
+			Changefeed: changefeed,
 		},
 		Ready:          readyUntil(ctx, query.Cached(func(ctx context.Context) error { return tidb.Ready(ctx, db) })),
 		TrustedProxies: c.TrustedProxies,

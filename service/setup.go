@@ -79,15 +79,20 @@ func (c Config) EnsureChangefeed(ctx context.Context) (created bool, state strin
 			return false, "", err
 		}
 	}
-	created, status, err := client.Ensure(ctx, ticdc.Changefeed{
-		ID: c.ChangefeedID, Database: c.TiDBDatabase,
-		ChangesTopic: c.ChangesTopic, EventsTopic: c.EventsTopic,
-		Partitions: c.KafkaPartitions, Replication: c.KafkaReplication, Brokers: c.ChangefeedBrokers,
-	})
+	created, status, err := client.Ensure(ctx, c.feed())
 	if err != nil {
 		return created, status.State, err
 	}
-	return created, status.State, memory.Note(ctx, status.StartTs)
+	return created, status.State, memory.Ensured(ctx, status.StartTs, status.CheckpointTs)
+}
+
+// feed is the changefeed as it must be.
+func (c Config) feed() ticdc.Changefeed {
+	return ticdc.Changefeed{
+		ID: c.ChangefeedID, Database: c.TiDBDatabase,
+		ChangesTopic: c.ChangesTopic, EventsTopic: c.EventsTopic,
+		Partitions: c.KafkaPartitions, Replication: c.KafkaReplication, Brokers: c.ChangefeedBrokers,
+	}
 }
 
 func (c Config) changefeeds(db *sql.DB) tidb.Changefeeds {

@@ -26,6 +26,7 @@ type status struct {
 	VerifiedThrough *time.Time
 	Changefeed      struct {
 		State, Error string
+		Differences  []string
 		CheckpointAt *time.Time
 	}
 	Today struct {

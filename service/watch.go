@@ -4,31 +4,43 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"helfy/adapters/ticdc"
 	"helfy/adapters/tidb"
 	"helfy/app/query"
-	"helfy/domain"
 )
 
-// changefeed tells how the changefeed is doing.
-func (c Config) changefeed(ctx context.Context) query.Changefeed {
-	status, err := c.ChangefeedStatus(ctx)
+// latestChangefeed returns what a process keeps of the changefeed.
+func (c Config) latestChangefeed() *query.LatestChangefeed {
+	client, feed := ticdc.NewClient(c.TiCDCURL), c.feed()
+	return query.NewLatestChangefeed(func(ctx context.Context) query.Changefeed {
+		status, differences, err := client.Look(ctx, feed)
+		return changefeedOf(status, differences, err)
+	}, time.Now)
+}
+
+// changefeedOf puts TiCDC's answer into words.
+func changefeedOf(status ticdc.Status, differences []string, err error) query.Changefeed {
 	switch {
 	case errors.Is(err, ticdc.ErrNoChangefeed):
-		return query.Changefeed{State: query.ChangefeedMissing, Error: "TiCDC has no changefeed " + c.ChangefeedID}
+		return query.Changefeed{State: query.ChangefeedMissing, Fault: "TiCDC: " + err.Error()}
 	case err != nil:
-		return query.Changefeed{State: query.ChangefeedUnknown, Error: "TiCDC does not answer as it should"}
+		return query.Changefeed{State: query.ChangefeedUnknown, Fault: err.Error()}
 	}
-	state := query.Changefeed{State: status.State}
-	if status.CheckpointTs != 0 {
-		state.CheckpointAt = domain.TimeOfTSO(status.CheckpointTs)
+	state := query.ChangefeedState(status.State)
+	if !slices.Contains(query.ChangefeedStates, state) {
+		return query.Changefeed{State: query.ChangefeedUnknown, Fault: "TiCDC has a state that is not known: " + status.State}
+	}
+	found := query.Changefeed{State: state, StartTs: status.StartTs, CheckpointTs: status.CheckpointTs}
+	for _, difference := range differences {
+		found.Differ(difference)
 	}
 	if status.Error != nil {
-		state.Error = status.Error.Code + ": " + status.Error.Message
+		found.Fault = status.Error.String()
 	}
-	return state
+	return found
 }
 
 // watchEvery is how often the changefeed is looked at: a gap after a
@@ -36,23 +48,22 @@ func (c Config) changefeed(ctx context.Context) query.Changefeed {
 const watchEvery = 10 * time.Second
 
 // watchChangefeed remembers which changefeed runs and how far it has come,
-// until ctx ends.
-func (c Config) watchChangefeed(ctx context.Context, memory tidb.Changefeeds, log *slog.Logger) {
-	client := ticdc.NewClient(c.TiCDCURL)
+// and says in the log what is wrong with it, until ctx ends.
+func watchChangefeed(ctx context.Context, show query.ShowChangefeed, memory tidb.Changefeeds, log *slog.Logger) {
 	for {
-		status, err := client.Status(ctx, c.ChangefeedID)
-		switch {
-		case err == nil && status.Fault(c.ChangefeedID) != nil:
-			log.ErrorContext(ctx, "the changefeed does not run", "error", status.Fault(c.ChangefeedID))
-			fallthrough
-		case err == nil:
-			err = memory.Note(ctx, status.StartTs)
-		case errors.Is(err, ticdc.ErrNoChangefeed):
-			log.ErrorContext(ctx, "the changefeed is gone; what is committed meanwhile will be a gap", "changefeed", c.ChangefeedID)
-			err = nil
+		known := show.Handle(ctx)
+		switch known.State {
+		case query.ChangefeedNormal:
+		case query.ChangefeedUnknown, query.ChangefeedWarning:
+			log.WarnContext(ctx, "the changefeed is in doubt", "state", known.State, "fault", known.Fault)
+		default:
+			log.ErrorContext(ctx, "the changefeed is not as it must be",
+				"state", known.State, "fault", known.Fault, "differences", known.Differences)
 		}
-		if err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "cannot look at the changefeed", "error", err)
+		if known.StartTs != 0 && known.State != query.ChangefeedUnknown {
+			if err := memory.Note(ctx, known.StartTs, known.CheckpointTs); err != nil && ctx.Err() == nil {
+				log.WarnContext(ctx, "cannot note how far the changefeed is", "error", err)
+			}
 		}
 		select {
 		case <-time.After(watchEvery):

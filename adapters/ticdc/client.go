@@ -28,7 +28,7 @@ type APIError struct {
 
 // Error implements error.
 func (e *APIError) Error() string {
-	return fmt.Sprintf("TiCDC answered %d %s: %s", e.Status, e.Code, e.Message)
+	return fmt.Sprintf("TiCDC answered %d %s: %s", e.Status, e.Code, withoutSecrets(e.Message))
 }
 
 // Client calls one TiCDC server. It is safe for concurrent use.
@@ -83,17 +83,30 @@ type Status struct {
 	State        string `json:"state"`
 	StartTs      uint64 `json:"start_ts"`
 	CheckpointTs uint64 `json:"checkpoint_ts"`
-	Error        *struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	} `json:"error"`
+	Error        *Fault `json:"error"`
+}
+
+// Fault is the error that a changefeed has run into.
+type Fault struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// String tells the error without the secrets of a sink URI.
+func (f Fault) String() string {
+	message := withoutSecrets(f.Message)
+	if f.Code == "" || strings.Contains(message, f.Code) {
+		return message
+	}
+	return f.Code + ": " + message
 }
 
 // details is what TiCDC knows of a changefeed.
 type details struct {
 	Status
-	SinkURI string `json:"sink_uri"`
-	Config  any    `json:"config"`
+	TargetTs uint64 `json:"target_ts"`
+	SinkURI  string `json:"sink_uri"`
+	Config   any    `json:"config"`
 }
 
 // get returns a changefeed, or nil if there is none of that id.
@@ -107,7 +120,20 @@ func (c *Client) get(ctx context.Context, id string) (*details, error) {
 	if err != nil {
 		return nil, err
 	}
+	found.State = stateOf(found.State)
 	return &found, nil
+}
+
+// stateOf gives a state its name: TiCDC's classic architecture has two more
+// inside, which it does not always translate.
+func stateOf(state string) string {
+	switch state {
+	case "":
+		return "normal"
+	case "pending":
+		return "warning"
+	}
+	return state
 }
 
 func changefeedPath(id string) string { return "/api/v2/changefeeds/" + url.PathEscape(id) }

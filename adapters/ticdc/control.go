@@ -22,6 +22,20 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 	return found.Status, nil
 }
 
+// Look returns how a changefeed is doing and where it is not as it must be, a
+// sentence each, or ErrNoChangefeed.
+func (c *Client) Look(ctx context.Context, feed Changefeed) (Status, []string, error) {
+	found, err := c.get(ctx, feed.ID)
+	if err != nil {
+		return Status{}, nil, fmt.Errorf("look at changefeed %s: %w", feed.ID, err)
+	}
+	if found == nil {
+		return Status{}, nil, fmt.Errorf("changefeed %s: %w", feed.ID, ErrNoChangefeed)
+	}
+	differences, err := differences(feed, found)
+	return found.Status, differences, err
+}
+
 // Pause stops a changefeed until Resume.
 func (c *Client) Pause(ctx context.Context, id string) error { return c.control(ctx, id, "pause") }
 

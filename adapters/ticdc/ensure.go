@@ -2,11 +2,9 @@ package ticdc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -54,19 +52,9 @@ func (c *Client) create(ctx context.Context, feed Changefeed) (bool, error) {
 
 // check compares a changefeed with what it must be.
 func check(feed Changefeed, found *details) error {
-	body, err := feed.createRequest()
+	differences, err := differences(feed, found)
 	if err != nil {
 		return err
-	}
-	var want struct {
-		Config any `json:"replica_config"`
-	}
-	if err := json.Unmarshal(body, &want); err != nil {
-		return fmt.Errorf("read changefeed definition: %w", err)
-	}
-	differences := compare("config", want.Config, found.Config)
-	if got, want := sinkOf(found.SinkURI), sinkOf(feed.SinkURI()); got != want {
-		differences = append(differences, fmt.Sprintf("sink_uri is %s, want %s", got, want))
 	}
 	var faults []error
 	for _, difference := range differences {
@@ -81,19 +69,8 @@ func (s Status) Fault(id string) error {
 	case s.State == "normal" || s.State == "warning":
 		return nil
 	case s.Error != nil:
-		return fmt.Errorf("changefeed %s is %s: %s", id, s.State, s.Error.Message)
+		return fmt.Errorf("changefeed %s is %s: %s", id, s.State, s.Error)
 	default:
 		return fmt.Errorf("changefeed %s is %s", id, s.State)
 	}
-}
-
-// sinkOf returns the part of a sink URI that says where messages go and how
-// they look.
-func sinkOf(uri string) string {
-	parsed, err := url.Parse(uri)
-	if err != nil {
-		return uri
-	}
-	extension := parsed.Query().Get("enable-tidb-extension")
-	return parsed.Host + parsed.Path + " enable-tidb-extension=" + extension
 }

@@ -11,14 +11,18 @@ import (
 )
 
 // Changefeeds remembers the changefeeds of one id and finds the gaps between
-// them. It implements query.Gaps and is safe for concurrent use.
+// them. It implements query.Gaps and query.ChangefeedMemory and is safe for
+// concurrent use.
 type Changefeeds struct {
 	db  *sql.DB
 	id  string
 	log query.AuditLog
 }
 
-var _ query.Gaps = Changefeeds{}
+var (
+	_ query.Gaps             = Changefeeds{}
+	_ query.ChangefeedMemory = Changefeeds{}
+)
 
 // NewChangefeeds returns the memory of the changefeeds of an id, whose
 // watermarks log tells.
@@ -26,31 +30,57 @@ func NewChangefeeds(db *sql.DB, id string, log query.AuditLog) Changefeeds {
 	return Changefeeds{db: db, id: id, log: log}
 }
 
-// Note remembers the changefeed that runs now by its start_ts, and how far it
-// has come.
-func (c Changefeeds) Note(ctx context.Context, startTs uint64) error {
-	watermark, err := c.log.CompleteThrough(ctx)
-	if err != nil {
-		return err
-	}
-	err = inTx(ctx, c.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
-		newest, err := c.newest(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if newest == startTs {
-			return c.advance(ctx, tx, startTs, watermark)
-		}
-		_, err = tx.ExecContext(ctx, `
-			INSERT IGNORE INTO changefeeds (changefeed_id, start_ts, last_watermark, late)
-			SELECT ?, ?, ?, ? AND EXISTS (SELECT 1 FROM users WHERE created_at < ?)`,
-			c.id, startTs, startTs, newest == 0, domain.TimeOfTSO(startTs))
-		return err
+// Note remembers that a changefeed runs, and its checkpoint: everything up to
+// it is in Kafka.
+func (c Changefeeds) Note(ctx context.Context, startTs, checkpointTs uint64) error {
+	err := inTx(ctx, c.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		return c.note(ctx, tx, startTs, checkpointTs)
 	})
 	if err != nil {
 		return fmt.Errorf("note changefeed %s: %w", c.id, err)
 	}
 	return nil
+}
+
+func (c Changefeeds) note(ctx context.Context, tx *sql.Tx, startTs, checkpointTs uint64) error {
+	newest, err := c.newest(ctx, tx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT IGNORE INTO changefeeds (changefeed_id, start_ts, last_watermark, late, ensured_at)
+		SELECT ?, ?, ?, ? AND EXISTS (SELECT 1 FROM users WHERE created_at < ?), NULL`,
+		c.id, startTs, startTs, newest == 0, domain.TimeOfTSO(startTs))
+	if err != nil {
+		return err
+	}
+	return c.advance(ctx, tx, startTs, checkpointTs)
+}
+
+// Ensured is Note of the changefeed that is as it must be.
+func (c Changefeeds) Ensured(ctx context.Context, startTs, checkpointTs uint64) error {
+	err := inTx(ctx, c.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		if err := c.note(ctx, tx, startTs, checkpointTs); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE changefeeds SET ensured_at = UTC_TIMESTAMP(6) WHERE changefeed_id = ? AND start_ts = ?", c.id, startTs)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note that changefeed %s is as it must be: %w", c.id, err)
+	}
+	return nil
+}
+
+// Expected implements query.ChangefeedMemory.
+func (c Changefeeds) Expected(ctx context.Context) (startTs uint64, err error) {
+	err = c.db.QueryRowContext(ctx, `
+		SELECT start_ts FROM changefeeds WHERE changefeed_id = ? AND ensured_at IS NOT NULL
+		ORDER BY ensured_at DESC, start_ts DESC LIMIT 1`, c.id).Scan(&startTs)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("read which changefeed was ensured: %w", err)
+	}
+	return startTs, nil
 }
 
 // NoteEnd remembers how far the newest changefeed has come, before another

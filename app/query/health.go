@@ -48,10 +48,12 @@ func CachedAnswer[A any](timeout time.Duration, ask func(context.Context) A) fun
 type Health struct {
 	Database error
 	Kafka    error
+	// Changefeed is how what feeds the log is doing.
+	Changefeed Changefeed
 	// Gaps are times that the log does not cover, DeadLetters how many records
 	// it could not understand, Stalled says why a projection cannot read on:
-	// Kafka does not hold what it needs. They do not make the service
-	// unhealthy: it cannot mend them.
+	// Kafka does not hold what it needs. They and the changefeed do not make the
+	// service unhealthy: it cannot mend them.
 	Gaps        []Gap
 	DeadLetters int64
 	Stalled     error
@@ -67,6 +69,8 @@ type CheckHealth struct {
 	Gaps     Gaps
 	Log      AuditLog
 	Stalled  Probe
+	// Changefeed tells how what feeds the log is doing.
+	Changefeed ShowChangefeed
 }
 
 // Handle returns the state of all parts.
@@ -80,6 +84,7 @@ func (c CheckHealth) Handle(ctx context.Context) Health {
 	})
 	wait.Go(func() { health.Stalled = c.Stalled(ctx) })
 	wait.Go(func() { health.Kafka = c.Kafka(ctx) })
+	wait.Go(func() { health.Changefeed = c.Changefeed.Handle(ctx) })
 	wait.Wait()
 	return health
 }

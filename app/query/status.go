@@ -7,25 +7,6 @@ import (
 	"helfy/domain"
 )
 
-// Changefeed is how the changefeed is doing.
-type Changefeed struct {
-	// State is TiCDC's word for it, or ChangefeedMissing or
-	// ChangefeedUnknown.
-	State string
-	// CheckpointAt is up to when everything is sent, zero if not known.
-	CheckpointAt time.Time
-	// Error says what is wrong, in words.
-	Error string
-}
-
-// The states that are not TiCDC's own.
-const (
-	// ChangefeedMissing: TiCDC has none of the configured id.
-	ChangefeedMissing = "missing"
-	// ChangefeedUnknown: TiCDC does not answer.
-	ChangefeedUnknown = "unknown"
-)
-
 // LoginSums are what happened since a time.
 type LoginSums struct {
 	// Logins, Failures and Lockouts count what happened, Users the different
@@ -64,12 +45,11 @@ type LoginSince interface {
 
 // ShowStatus reads the state of the trail. It is safe for concurrent use.
 type ShowStatus struct {
-	Log      AuditLog
-	Gaps     Gaps
-	Findings FindingCounts
-	Logins   LoginSince
-	// Changefeed must answer in time when TiCDC does not.
-	Changefeed func(context.Context) Changefeed
+	Log        AuditLog
+	Gaps       Gaps
+	Findings   FindingCounts
+	Logins     LoginSince
+	Changefeed ShowChangefeed
 }
 
 // Handle returns the state, with the logins since the beginning of an hour.
@@ -93,6 +73,6 @@ func (s ShowStatus) Handle(ctx context.Context, since time.Time) (status Status,
 	if status.Since, err = s.Logins.Since(ctx, since); err != nil {
 		return status, err
 	}
-	status.Changefeed = s.Changefeed(ctx)
+	status.Changefeed = s.Changefeed.Handle(ctx)
 	return status, nil
 }

@@ -17,8 +17,15 @@ type healthOutput struct {
 		Kafka       bool        `json:"kafka"`
 		DeadLetters int64       `json:"deadLetters,omitempty" doc:"Records that the audit log could not understand and that were neither retried nor waived"`
 		Gaps        []query.Gap `json:"gaps,omitempty" doc:"Times whose commits no changefeed has sent"`
+		Changefeed  *feedHealth `json:"changefeed,omitempty" doc:"How what feeds the audit log is doing, unless it is as it must be"`
 		Stalled     string      `json:"stalled,omitempty" doc:"Which projections cannot read on, because Kafka does not hold what they need, and why"`
 	}
+}
+
+// feedHealth is what everybody may know of the changefeed.
+type feedHealth struct {
+	State      query.ChangefeedState `json:"state" doc:"As GET /api/status says"`
+	LagSeconds *float64              `json:"lagSeconds" doc:"How long ago it had sent everything; null if not known"`
 }
 
 type aliveOutput struct {
@@ -36,6 +43,9 @@ func registerHealth(api huma.API, config Config) {
 		output := &healthOutput{Status: http.StatusOK}
 		output.Body.Status, output.Body.Database, output.Body.Kafka = "healthy", "connected", health.Kafka == nil
 		output.Body.DeadLetters, output.Body.Gaps = health.DeadLetters, health.Gaps
+		if feed := health.Changefeed; feed.State != query.ChangefeedNormal {
+			output.Body.Changefeed = &feedHealth{feed.State, feedLag(feed)}
+		}
 		if health.Stalled != nil {
 			output.Body.Stalled = health.Stalled.Error()
 		}

@@ -56,9 +56,27 @@ type findingCounts struct {
 }
 
 type changefeedInfo struct {
-	State        string     `json:"state" doc:"As TiCDC says: normal, warning, stopped, failed, finished or removed; missing if there is none, unknown if TiCDC does not answer"`
-	CheckpointAt *time.Time `json:"checkpointAt" doc:"Everything committed up to then is sent; null if not known"`
-	Error        string     `json:"error,omitempty"`
+	State        query.ChangefeedState `json:"state" doc:"As TiCDC says: normal, warning, stopped, failed or finished; missing if there is none, removed if there was one, unknown if TiCDC does not answer, differs if it runs otherwise than it must"`
+	CheckpointAt *time.Time            `json:"checkpointAt" doc:"Everything committed up to then is sent; null if not known"`
+	LagSeconds   *float64              `json:"lagSeconds" doc:"How long ago that is"`
+	Differences  []string              `json:"differences" doc:"Where it is not as it must be"`
+	Error        string                `json:"error,omitempty"`
+	KnownAt      *time.Time            `json:"knownAt" doc:"When TiCDC answered last; null if it never has"`
+}
+
+func newChangefeedInfo(feed query.Changefeed) changefeedInfo {
+	return changefeedInfo{
+		State: feed.State, CheckpointAt: orNil(feed.CheckpointAt()), LagSeconds: feedLag(feed),
+		Differences: append([]string{}, feed.Differences...), Error: feed.Fault, KnownAt: orNil(feed.KnownAt),
+	}
+}
+
+func feedLag(feed query.Changefeed) *float64 {
+	if feed.CheckpointTs == 0 {
+		return nil
+	}
+	seconds := feed.CheckpointLag.Seconds()
+	return &seconds
 }
 
 type loginSums struct {
@@ -101,7 +119,7 @@ func registerStatus(api huma.API, config Config) {
 			body.Findings.Total += count
 		}
 		body.VerifiedThrough = query.CompleteThroughTime(status.VerifiedThrough)
-		body.Changefeed = changefeedInfo{State: status.Changefeed.State, CheckpointAt: orNil(status.Changefeed.CheckpointAt), Error: status.Changefeed.Error}
+		body.Changefeed = newChangefeedInfo(status.Changefeed)
 		sums := status.Since
 		body.Today = loginSums{start, sums.Logins, sums.Failures, sums.Lockouts, sums.Users}
 		return output, nil

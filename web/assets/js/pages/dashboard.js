@@ -129,7 +129,7 @@ function trail({ completeThrough, lagSeconds, deadLetters, gaps, changefeed, ver
     fact('Verified through', verifiedThrough ? h('a', { href: '/trail?findings=true' }, time(verifiedThrough, 'absolute')) : 'not known yet'),
     fact('Changefeed', h('span', { class: `badge ${tone}` }, changefeed.state),
       changefeed.checkpointAt ? [' sent up to ', time(changefeed.checkpointAt, 'absolute')] : '',
-      changefeed.error ? h('p', { class: 'notice bad' }, changefeed.error) : ''),
+      [changefeed.error, ...changefeed.differences].filter(Boolean).map((text) => h('p', { class: 'notice bad' }, text))),
     fact('Dead letters', h('a', { href: '/projections' }, number.format(deadLetters)),
       deadLetters ? h('span', { class: 'muted' }, ' could not be understood') : ''),
     gaps?.length ? fact('Gaps', gaps.map(({ from, to }) => h('p', {}, from ? absolute(from) : 'the beginning', ' to ', absolute(to), ' was not sent'))) : []);
