@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // machine describes what a run ran on. What the system does not tell is empty.
@@ -65,29 +64,14 @@ func gibibytes(text string) string {
 	return fmt.Sprintf("%.0f GiB", kib/(1<<20))
 }
 
-// watchResident looks at the resident size of a process until the function that
-// it returns is called, which tells its greatest size in MB, 0 where the system
-// does not tell. The rusage of a child is of no use for that: it begins with
-// the size of the parent.
-func watchResident(pid int) (peak func() float64) {
-	stop, greatest := make(chan struct{}), make(chan float64)
-	go func() {
-		var most float64
-		for {
-			size := field(read(fmt.Sprintf("/proc/%d/status", pid)), "VmHWM")
-			if kib, err := strconv.ParseFloat(strings.TrimSuffix(size, " kB"), 64); err == nil {
-				most = max(most, kib/(1<<10))
-			}
-			select {
-			case <-time.After(20 * time.Millisecond):
-			case <-stop:
-				greatest <- most
-				return
-			}
-		}
-	}()
-	return func() float64 {
-		close(stop)
-		return <-greatest
+// resident returns the greatest resident size of a process so far in MB, 0 where
+// the system does not tell. The rusage of a child is of no use for that: it
+// begins with the size of the parent.
+func resident(pid int) float64 {
+	size := field(read(fmt.Sprintf("/proc/%d/status", pid)), "VmHWM")
+	kib, err := strconv.ParseFloat(strings.TrimSuffix(size, " kB"), 64)
+	if err != nil {
+		return 0
 	}
+	return kib / (1 << 10)
 }

@@ -74,7 +74,7 @@ func measureCommand(r *run, config service.Config, name string) {
 	command.Stdout, command.Stderr = &said, &said
 	began := time.Now()
 	r.must(command.Start())
-	peak := watchResident(command.Process.Pid)
+	peak := stack.Watch(func() float64 { return resident(command.Process.Pid) })
 	if err := command.Wait(); err != nil {
 		r.Fatalf("helfy rebuild: %v: %s", err, said.String())
 	}

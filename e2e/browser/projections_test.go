@@ -13,13 +13,6 @@ import (
 	"helfy/internal/stack"
 )
 
-// press clicks on a button by its text, the first within a selector.
-func press(tab *browser.Tab, within, text string) {
-	find := fmt.Sprintf(`[...document.querySelectorAll(%s)].flatMap(e => [...e.querySelectorAll("button")]).find(b => b.firstChild?.textContent === %s && !b.disabled)`, quoted(within), quoted(text))
-	tab.Until(find)
-	browser.Evaluate[bool](tab, find+`.click(), true`)
-}
-
 func TestARebuildIsAskedForAndItsEndIsShown(t *testing.T) {
 	s := newSite(t)
 	tab := s.visitAs("admin", "/projections")
@@ -37,14 +30,10 @@ func TestARebuildIsAskedForAndItsEndIsShown(t *testing.T) {
 	press(tab, "dialog", "Roll back")
 	tab.UntilText("#toasts", "Generation 1 of logins is live")
 	source := axe(t)
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{390, 1440} {
-			tab.Look(width, 900, scheme)
-			tab.Reload() // buttons change their colours slowly
-			tab.UntilText("main", "Generations of logins")
-			requireAccessible(t, tab, source, fmt.Sprintf("/projections %s %d", scheme, width))
-		}
-	}
+	inEveryLook(tab, "/projections", func(name string) {
+		tab.UntilText("main", "Generations of logins")
+		requireAccessible(t, tab, source, name)
+	})
 }
 
 func TestADeadLetterIsShownAndWaivedWithAReason(t *testing.T) {

@@ -77,6 +77,6 @@ func TestANormalUserSeesOnlyItsOwn(t *testing.T) {
 	tab.Expect("status of 403")
 	for _, path := range []string{"/trail", "/transactions/1", "/patterns", "/users", "/projections"} {
 		tab.Open(path)
-		tab.UntilText("main", "administrators")
+		tab.UntilText("main", "This page is for administrators")
 	}
 }

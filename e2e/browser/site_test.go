@@ -75,6 +75,13 @@ func inEveryLook(tab *browser.Tab, path string, look func(name string)) {
 	}
 }
 
+// press clicks on a button by its text, the first within a selector.
+func press(tab *browser.Tab, within, text string) {
+	find := fmt.Sprintf(`[...document.querySelectorAll(%s)].flatMap(e => [...e.querySelectorAll("button")]).find(b => b.firstChild?.textContent === %s && !b.disabled)`, browser.Quote(within), browser.Quote(text))
+	tab.Until(find)
+	browser.Evaluate[bool](tab, find+`.click(), true`)
+}
+
 // login signs somebody in as a program does, and returns the token.
 func (s *site) login(name string) string {
 	s.t.Helper()

@@ -3,15 +3,11 @@
 package browser_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp/kb"
 
 	"helfy/internal/browser"
 	"helfy/internal/stack"
@@ -200,115 +196,6 @@ func TestNothingIsMissedOverARestart(t *testing.T) {
 	}
 }
 
-func TestATransactionShowsItsEventsChangesChainAndMessages(t *testing.T) {
-	s := newSite(t)
-	token := s.login("admin")
-	s.login("alice")
-	commitTs := s.lastCommit(token, "alice", "")
-	tab := s.openTrail("?user=alice")
-	tab.Click(row(commitTs) + " th a")
-	tab.UntilPath("/transactions/" + commitTs)
-	for _, text := range []string{"Signed in", "MAC valid", "UPDATE", "last_login_at", "token_hash", "committed after", s.config.EventsTopic, s.config.ChangesTopic, `"commitTs": ` + commitTs} {
-		tab.UntilText("main", text)
-	}
-	if got := tab.Count("svg.journey[role=img][aria-label]"); got != 2 {
-		t.Errorf("%d pictures of the way, want one for each entry", got)
-	}
-}
-
-func TestATransactionThatIsNotThereIsLookedForAgainAndThenSaidToBeMissing(t *testing.T) {
-	s := newSite(t)
-	tab := s.visitAs("admin", "/transactions/1")
-	tab.Expect("status of 404")
-	tab.UntilText("main", "looking again")
-	tab.UntilText("main", "There is no such transaction")
-}
-
-// quoted returns a text as JSON.
-func quoted(text string) string {
-	literal, _ := json.Marshal(text) // a string can always be marshalled
-	return string(literal)
-}
-
-// evil would run if any text became HTML.
-const evil = `"><img src=x onerror=window.ran=1><svg onload=window.ran=1>`
-
-func TestNoStoredTextBecomesMarkup(t *testing.T) {
-	s := newSite(t)
-	token := s.login("admin")
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.client.Base+"/api/login?x="+"%3Cb%3E", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("User-Agent", evil)
-	if answer, err := http.DefaultClient.Do(request); err != nil {
-		t.Fatal(err)
-	} else if err := answer.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db := stack.DB(t, s.config)
-	for _, change := range []struct {
-		statement string
-		arguments []any
-	}{
-		{"UPDATE users SET username = ?, role = ? WHERE username = 'alice'", []any{evil, "<i>admin</i>"}},
-		{`INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, metadata, seq, prev_hash, hash, key_id, occurred_at)
-			VALUES (UUID(), '<b>', '7', '<img src=x onerror=ran=1>', ?, ?, 1, '<u>', '<u>', '<u>', UTC_TIMESTAMP(6))`,
-			[]any{`{"username":` + quoted(evil) + `}`, `{"actor":` + quoted(evil) + `,"userAgent":` + quoted(evil) + `,"requestId":` + quoted(evil) + `,"sessionId":` + quoted(evil) + `}`}},
-		{`INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, metadata, seq, prev_hash, hash, key_id, occurred_at)
-			VALUES (UUID(), 'user', '1', 'LOGIN_FAILURE', ?, ?, 999, '', '', '', UTC_TIMESTAMP(6))`,
-			[]any{`{"reason":` + quoted(evil) + `,"count":[` + quoted(evil) + `,2],"userId":1,"username":"admin"}`, `{"actor":` + quoted(evil) + `,"ip":"<b>"}`}},
-	} {
-		if _, err := db.ExecContext(t.Context(), change.statement, change.arguments...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var commits []string
-	stack.Eventually(t, time.Minute, func() error {
-		findings, err := s.client.Findings(t.Context(), token, "")
-		if err != nil {
-			return err
-		}
-		commits = nil
-		for _, found := range findings.Findings {
-			commits = append(commits, found.CommitTs)
-		}
-		slices.Sort(commits)
-		if commits = slices.Compact(commits); len(commits) < 3 {
-			return fmt.Errorf("findings in %d transactions", len(commits))
-		}
-		return nil
-	})
-	tab := s.openTrail("")
-	tab.Expect("status of 422", "status of 400")
-	harmless := func(where string) {
-		t.Helper()
-		tab.Until(`!document.querySelector("main [aria-busy]")`)
-		if browser.Evaluate[bool](tab, `window.ran !== undefined || document.querySelector("main :is(img, script, iframe, i, b, u), main svg[onload]") !== null`) {
-			t.Errorf("%s: a text has become markup", where)
-		}
-	}
-	tab.UntilText("tbody", "onerror")
-	harmless("/trail")
-	for _, commitTs := range commits {
-		tab.Open("/transactions/" + commitTs)
-		tab.UntilText("main", "onerror")
-		browser.Evaluate[bool](tab, `document.querySelectorAll("details").forEach(d => { d.open = true; }), true`)
-		harmless("/transactions/" + commitTs)
-	}
-	for _, path := range []string{"/trail?findings=true", "/users", "/dashboard"} {
-		tab.Open(path)
-		tab.Until(`document.querySelector("main h1")`)
-		harmless(path)
-	}
-	for _, name := range []string{"user", "userId", "eventType", "operation", "table", "source", "ip", "from", "to", "reads", "range", "findings", "kind"} {
-		path := "/trail?" + name + "=" + "%22%3E%3Cimg%20src%3Dx%20onerror%3Dwindow.ran%3D1%3E"
-		tab.Open(path)
-		tab.Until(`document.querySelector("main h1")`)
-		harmless(path)
-	}
-}
-
 func TestFindingsStandOut(t *testing.T) {
 	s := newSite(t)
 	tab := s.openTrail("")
@@ -319,100 +206,4 @@ func TestFindingsStandOut(t *testing.T) {
 	tab.UntilText("tr.found", "alice")
 	tab.Open("/trail?findings=true")
 	tab.UntilText("tbody", "unattributed change")
-}
-
-// pagesToCheck are the pages of this file that administrators have.
-var pagesToCheck = []string{"/trail", "/trail?findings=true", "/trail?source=change&user=alice", "/trail?user=nobody", "/patterns", "/patterns?range=month"}
-
-func TestPagesOfTheTrailAreAccessible(t *testing.T) {
-	s := newSite(t)
-	token := s.login("admin")
-	s.login("alice")
-	if _, err := stack.DB(t, s.config).ExecContext(t.Context(), "UPDATE users SET role = 'admin' WHERE username = 'alice'"); err != nil {
-		t.Fatal(err)
-	}
-	var found string
-	stack.Eventually(t, time.Minute, func() error {
-		findings, err := s.client.Findings(t.Context(), token, "")
-		if err == nil && len(findings.Findings) == 0 {
-			err = errors.New("no findings")
-		}
-		if err == nil {
-			found = findings.Findings[0].CommitTs
-		}
-		return err
-	})
-	source := axe(t)
-	tab := s.visitAs("admin", "/trail")
-	for _, path := range append(pagesToCheck, "/transactions/"+s.lastCommit(token, "alice", ""), "/transactions/"+found) {
-		inEveryLook(tab, path, func(name string) {
-			browser.Evaluate[bool](tab, `document.querySelectorAll("main details:not(.menu-button)").forEach(d => { d.open = true; }), true`) // the menu would lie over the filter
-			requireAccessible(t, tab, source, name)
-		})
-	}
-}
-
-func TestPatternsCanBeWalkedThroughAndReadAsTables(t *testing.T) {
-	s := newSite(t)
-	token := s.login("admin")
-	s.login("alice")
-	stack.Eventually(t, time.Minute, func() error {
-		statistics, err := s.client.Statistics(t.Context(), token, "")
-		if err != nil {
-			return err
-		}
-		logins := 0
-		for _, bucket := range statistics.Buckets {
-			logins += bucket.Logins
-		}
-		if logins < 2 {
-			return fmt.Errorf("%d logins are counted", logins)
-		}
-		return nil
-	})
-	tab := s.visitAs("admin", "/patterns?range=day")
-	tab.Until(`document.querySelectorAll("svg.plot").length === 3`)
-	browser.Evaluate[bool](tab, `document.querySelector(".plot-box").focus(), true`)
-	tab.Press(kb.End)
-	tab.UntilText(".tip", "logins")
-	last := browser.Evaluate[string](tab, `document.querySelector(".tip").textContent`)
-	tab.Press(kb.ArrowLeft)
-	tab.Until(`document.querySelector(".tip").textContent !== ` + quoted(last))
-	tab.Press(kb.Escape)
-	tab.Until(`document.querySelector(".tip").hidden`)
-	browser.Evaluate[bool](tab, `[...document.querySelectorAll("main button")].find(b => b.textContent === "As tables").click(), true`)
-	tab.UntilText("main table", "Error rate")
-	tab.Until(`!document.querySelector("svg.plot") && document.querySelectorAll("main table").length === 2`)
-	browser.Evaluate[bool](tab, `[...document.querySelectorAll("main button")].find(b => b.textContent === "30 days").click(), true`)
-	tab.UntilPath("/patterns?range=month")
-	tab.Until(`document.querySelector("main table tbody").rows.length >= 30`)
-}
-
-func TestATransactionOfManyChangesIsOneRowAndSaysHowManyThereAre(t *testing.T) {
-	s := newSite(t)
-	tab := s.openTrail("")
-	db := stack.DB(t, s.config)
-	if _, err := db.ExecContext(t.Context(), `INSERT INTO users (username, role, status, event_seq, event_hash, created_at, updated_at)
-		SELECT CONCAT('u', a.n * 16 + b.n), 'user', 'active', 0, '', NOW(6), NOW(6) FROM (WITH RECURSIVE a (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM a WHERE n < 15) SELECT n FROM a) a,
-		(WITH RECURSIVE b (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM b WHERE n < 15) SELECT n FROM b) b`); err != nil {
-		t.Fatal(err)
-	}
-	tab.UntilText("tr.found", "and 250 more")
-	if got := tab.Count("tr.found"); got != 1 {
-		t.Errorf("%d rows for one transaction", got)
-	}
-	tab.Reload()
-	tab.UntilText("tr.found", "and 250 more")
-	tab.Click("tr.found th a")
-	tab.UntilText("main", "Show 236 more")
-}
-
-func TestPagesOfAdministratorsTellUsersThatTheyAre(t *testing.T) {
-	s := newSite(t)
-	tab := s.visitAs("alice", "/trail")
-	tab.Expect("status of 403")
-	for _, path := range []string{"/trail", "/transactions/1", "/patterns", "/projections"} {
-		tab.Open(path)
-		tab.UntilText("main", "This page is for administrators")
-	}
 }

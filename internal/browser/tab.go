@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"helfy/internal/stack"
 )
 
 // wait bounds every wait for a page. What is waited for comes within moments;
@@ -139,7 +142,7 @@ func (p *Tab) Fill(selector, text string) {
 	p.t.Helper()
 	field := chromedp.CSS(selector)
 	p.do("find "+selector, chromedp.WaitVisible(field))
-	Evaluate[bool](p, "(document.querySelector("+quote(selector)+").select(), true)")
+	Evaluate[bool](p, "(document.querySelector("+Quote(selector)+").select(), true)")
 	p.do("fill "+selector, chromedp.SendKeys(field, text))
 }
 
@@ -153,17 +156,16 @@ func (p *Tab) Press(keys string) {
 // pages.
 func (p *Tab) Until(expression string) {
 	p.t.Helper()
-	deadline := time.Now().Add(wait)
-	for {
+	stack.Eventually(p.t, wait, func() error {
 		ok, err := evaluate[bool](p, "Boolean("+expression+")")
-		if ok && err == nil {
-			return
+		if err == nil && !ok {
+			err = errors.New("it is false")
 		}
-		if time.Now().After(deadline) || p.ctx.Err() != nil {
-			p.t.Fatalf("%s is not true: %v", expression, err)
+		if err != nil {
+			err = fmt.Errorf("wait for %s: %w", expression, err)
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return err
+	})
 }
 
 // still is a promise that is kept once the page has not changed for a moment,
@@ -191,20 +193,20 @@ func (p *Tab) UntilStill() {
 // UntilPath waits until the tab is at a path.
 func (p *Tab) UntilPath(path string) {
 	p.t.Helper()
-	p.Until("location.pathname + location.search === " + quote(path))
+	p.Until("location.pathname + location.search === " + Quote(path))
 }
 
 // UntilText waits until the first element that a CSS selector finds shows a
 // text.
 func (p *Tab) UntilText(selector, text string) {
 	p.t.Helper()
-	p.Until("document.querySelector(" + quote(selector) + ")?.innerText.includes(" + quote(text) + ")")
+	p.Until("document.querySelector(" + Quote(selector) + ")?.innerText.includes(" + Quote(text) + ")")
 }
 
 // Count returns how many elements a CSS selector finds.
 func (p *Tab) Count(selector string) int {
 	p.t.Helper()
-	return Evaluate[int](p, "document.querySelectorAll("+quote(selector)+").length")
+	return Evaluate[int](p, "document.querySelectorAll("+Quote(selector)+").length")
 }
 
 // Evaluate returns the value of a JavaScript expression, that of a promise once
@@ -224,8 +226,8 @@ func evaluate[T any](p *Tab, expression string) (T, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// quote returns a text as a JavaScript literal.
-func quote(text string) string {
+// Quote returns a text as a literal of JavaScript and of JSON.
+func Quote(text string) string {
 	literal, _ := json.Marshal(text) // a string can always be marshalled
 	return string(literal)
 }

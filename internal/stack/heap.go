@@ -9,15 +9,26 @@ import (
 // which tells its greatest size in MB.
 func WatchHeap() (peak func() float64) {
 	runtime.GC()
-	stop, greatest := make(chan struct{}), make(chan uint64)
+	return Watch(func() float64 {
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return float64(stats.HeapInuse) / (1 << 20)
+	})
+}
+
+// sampleEvery is how much time lies between two looks at what is watched.
+const sampleEvery = 20 * time.Millisecond
+
+// Watch calls sample again and again, from a goroutine of its own, until the
+// function that it returns is called, which tells the greatest of the samples.
+func Watch(sample func() float64) (peak func() float64) {
+	stop, greatest := make(chan struct{}), make(chan float64)
 	go func() {
-		var most uint64
+		most := sample()
 		for {
-			var stats runtime.MemStats
-			runtime.ReadMemStats(&stats)
-			most = max(most, stats.HeapInuse)
 			select {
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(sampleEvery):
+				most = max(most, sample())
 			case <-stop:
 				greatest <- most
 				return
@@ -26,6 +37,6 @@ func WatchHeap() (peak func() float64) {
 	}()
 	return func() float64 {
 		close(stop)
-		return float64(<-greatest) / (1 << 20)
+		return <-greatest
 	}
 }
