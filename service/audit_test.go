@@ -34,6 +34,15 @@ func eventuallyAudit(t *testing.T, client *stack.Client, token string, check fun
 	})
 }
 
+// scalar returns the only value of a query.
+func scalar[T any](t *testing.T, config service.Config, query string, args ...any) (value T) {
+	t.Helper()
+	if err := stack.DB(t, config).QueryRowContext(t.Context(), query, args...).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return value
+}
+
 func exec(t *testing.T, config service.Config, statement string) {
 	t.Helper()
 	if _, err := stack.DB(t, config).ExecContext(t.Context(), statement); err != nil {

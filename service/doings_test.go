@@ -264,7 +264,7 @@ func TestAnAdministratorRetriesAndWaivesDeadLettersOverHTTP(t *testing.T) {
 	if got := doingsOf(t, config); len(got) != 1 || got[0] != want {
 		t.Errorf("recorded %v, want %s", got, want)
 	}
-	if number(t, config, "SELECT COUNT(*) FROM outbox WHERE type = ? AND metadata->>'$.actor' = 'user:1'", domain.DeadLetterWaived) != 1 {
+	if scalar[int](t, config, "SELECT COUNT(*) FROM outbox WHERE type = ? AND metadata->>'$.actor' = 'user:1'", domain.DeadLetterWaived) != 1 {
 		t.Error("the waiver is not the administrator's")
 	}
 }

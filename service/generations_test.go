@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"helfy/adapters/tidb"
-	"helfy/app/findings"
 	"helfy/app/projection"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -30,15 +28,6 @@ func newLog(t *testing.T) (config service.Config, client *stack.Client, token st
 	return config, client, token, stop
 }
 
-// number returns the number that a query asks for.
-func number(t *testing.T, config service.Config, query string, args ...any) (n int) {
-	t.Helper()
-	if err := stack.DB(t, config).QueryRowContext(t.Context(), query, args...).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // requireGone checks that nothing is left of a generation.
 func requireGone(t *testing.T, config service.Config, generation int) {
 	t.Helper()
@@ -47,7 +36,7 @@ func requireGone(t *testing.T, config service.Config, generation int) {
 		"projection_audit_entries WHERE", "projection_audit_findings WHERE", "projection_audit_waivers WHERE",
 		"projection_audit_chains WHERE", "projection_audit_verification WHERE",
 	} {
-		if n := number(t, config, "SELECT COUNT(*) FROM "+rows+" generation = ?", generation); n != 0 {
+		if n := scalar[int](t, config, "SELECT COUNT(*) FROM "+rows+" generation = ?", generation); n != 0 {
 			t.Errorf("%d rows of generation %d are left: %s", n, generation, rows)
 		}
 	}
@@ -191,24 +180,6 @@ func TestASecondRebuildAtOnceIsRefusedAndToldWhoIsAtIt(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-func TestARollbackGivesBackWhatWasLiveBefore(t *testing.T) {
-	config, client, token, _ := newLog(t)
-	if _, err := config.Rollback(t.Context(), projection.AuditName); !errors.Is(err, projection.ErrNoGeneration) {
-		t.Errorf("without a generation: %v", err)
-	}
-	mustRebuild(t, config, projection.RebuildOptions{})
-	for _, want := range []int{1, 2, 1} {
-		login(t, client, "admin")
-		before := wholeLog(t, client, token)
-		if got, err := config.Rollback(t.Context(), projection.AuditName); err != nil || got != want {
-			t.Errorf("rolled back to %d, %v, want %d", got, err, want)
-		}
-		if after := wholeLog(t, client, token); len(after) != len(before) {
-			t.Errorf("%d entries became %d in generation %d", len(before), len(after), want)
-		}
-	}
-}
-
 // A message that TiDB refuses is a dead letter in each generation.
 func TestARebuildEndsWithTheSameDeadLetters(t *testing.T) {
 	config := stack.New(t)
@@ -227,12 +198,12 @@ func TestARebuildEndsWithTheSameDeadLetters(t *testing.T) {
 	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{}); !rebuilt.Equal {
 		t.Errorf("rebuilt %+v", rebuilt)
 	}
-	same := number(t, config, `
+	same := scalar[int](t, config, `
 		SELECT COUNT(*) FROM projection_dead_letters a JOIN projection_dead_letters b
 		  ON a.topic = b.topic AND a.kafka_partition = b.kafka_partition AND a.kafka_offset = b.kafka_offset
 		WHERE a.projection = 'audit' AND b.projection = 'audit' AND a.generation = 1 AND b.generation = 2
 		  AND a.value = b.value AND a.reason = b.reason`)
-	if all := number(t, config, "SELECT COUNT(*) FROM projection_dead_letters WHERE projection = 'audit'"); same != 3 || all != 6 {
+	if all := scalar[int](t, config, "SELECT COUNT(*) FROM projection_dead_letters WHERE projection = 'audit'"); same != 3 || all != 6 {
 		t.Errorf("%d of %d dead letters are the same in both generations, want 3 of 6", same, all)
 	}
 }
@@ -297,7 +268,7 @@ func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 		addPartition(t, config, config.EventsTopic)
 		consumeWhile(t, config, func() {
 			stack.Eventually(t, wait, func() error {
-				if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE projection = 'audit' AND fed"); n != 2*config.KafkaPartitions+1 {
+				if n := scalar[int](t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE projection = 'audit' AND fed"); n != 2*config.KafkaPartitions+1 {
 					return fmt.Errorf("%d checkpoints", n)
 				}
 				return nil
@@ -307,7 +278,7 @@ func TestAPartitionThatIsAddedDuringARebuildIsReadToo(t *testing.T) {
 	if err != nil || !rebuilt.Switched {
 		t.Fatalf("%+v, %v", rebuilt, err)
 	}
-	if n := number(t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE projection = 'audit' AND generation = 2 AND fed"); n != 2*config.KafkaPartitions+1 {
+	if n := scalar[int](t, config, "SELECT COUNT(*) FROM projection_checkpoints WHERE projection = 'audit' AND generation = 2 AND fed"); n != 2*config.KafkaPartitions+1 {
 		t.Errorf("the new generation reads %d partitions", n)
 	}
 }
@@ -330,91 +301,4 @@ func TestTheLocksOfAProcessThatSleepsAreFreedInTime(t *testing.T) {
 	if _, err := asleep.ExecContext(t.Context(), "UPDATE projection_checkpoints SET watermark = 0"); err == nil {
 		t.Error("the transaction goes on")
 	}
-}
-
-func TestTheFindingsOfAStandbyAreKeptUpToDate(t *testing.T) {
-	config, client, token, _ := newLog(t)
-	mustRebuild(t, config, projection.RebuildOptions{})
-	exec(t, config, "UPDATE users SET status = 'disabled' WHERE username = 'nobody'")
-	login(t, client, "admin")
-	awaitComplete(t, client, token)
-	verified := func(state string) (through uint64) {
-		err := stack.DB(t, config).QueryRowContext(t.Context(), `
-			SELECT v.verified_through FROM projection_audit_verification v JOIN projection_generations g USING (generation)
-			WHERE g.projection = 'audit' AND g.state = ?`, state).Scan(&through)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return through
-	}
-	now := verified("live")
-	stack.Eventually(t, wait, func() error {
-		if got := verified("standby"); got < now {
-			return fmt.Errorf("the standby is verified through %d, want %d", got, now)
-		}
-		return nil
-	})
-}
-
-// Verification and prune at once must not leave rows of what is gone.
-func TestNothingIsLeftOfAGenerationThatIsVerifiedWhileItIsPruned(t *testing.T) {
-	config, _, _, stop := newLog(t)
-	keyring := keyringOf(t, config)
-	mustRebuild(t, config, projection.RebuildOptions{})
-	stop()
-	db := stack.DB(t, config)
-	verification := tidb.NewVerification(db, tidb.NewAuditLog(db, config.ChangesTopic, config.EventsTopic).Of(1))
-	judging, goOn := make(chan struct{}), make(chan struct{})
-	exec(t, config, "UPDATE projection_audit_verification SET verified_through = 0, pass = pass + 1 WHERE generation = 1")
-	advanced, pruned := make(chan error, 1), make(chan error, 1)
-	go func() {
-		first := true
-		_, err := verification.Advance(t.Context(), func(chunk findings.Chunk) findings.Verdict {
-			if first {
-				first = false
-				close(judging)
-				<-goOn
-			}
-			return findings.Judge(keyring, chunk)
-		})
-		advanced <- err
-	}()
-	<-judging
-	go func() { pruned <- second(config.Prune(t.Context(), projection.AuditName)) }()
-	stack.Eventually(t, wait, func() error {
-		if got := states(t, config); got != "retired live" {
-			return errors.New(got)
-		}
-		return nil
-	})
-	close(goOn)
-	if err := errors.Join(<-advanced, <-pruned); err != nil {
-		t.Error(err)
-	}
-	if _, err := verification.Advance(t.Context(), func(findings.Chunk) findings.Verdict { return findings.Verdict{} }); err != nil {
-		t.Error(err)
-	}
-	requireGone(t, config, 1)
-}
-
-// A generation that was built has read further than the consumers, by a
-// little: a rollback waits for them.
-func TestARollbackWaitsUntilItLosesNothing(t *testing.T) {
-	config, _, token, stop := newLog(t)
-	mustRebuild(t, config, projection.RebuildOptions{})
-	stop()
-	exec(t, config, "UPDATE projection_generations SET complete_through = complete_through + (2000 << 18) WHERE projection = 'audit' AND state = 'live'")
-	ended := make(chan error, 1)
-	go func() { ended <- second(config.Rollback(t.Context(), projection.AuditName)) }()
-	select {
-	case err := <-ended:
-		t.Errorf("it ended without any consumer: %v", err)
-	case <-time.After(500 * time.Millisecond):
-	}
-	client, _ := stack.Run(t, config)
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	requireStates(t, config, "live standby")
-	wholeLog(t, client, token)
 }

@@ -46,7 +46,7 @@ func consumeAll(t *testing.T, config service.Config) {
 	}
 	consumeWhile(t, config, func() {
 		stack.Eventually(t, wait, func() error {
-			got := number(t, config, `
+			got := scalar[int](t, config, `
 				SELECT COUNT(*) * 1000000 + CAST(COALESCE(SUM(next_offset), 0) AS SIGNED) FROM projection_checkpoints
 				WHERE projection = 'audit' AND generation = 1`)
 			if got != 2*1000000+want {
@@ -102,7 +102,7 @@ func TestARebuildIsNotHeldUpByAPartitionThatIsEmpty(t *testing.T) {
 	if rebuilt = mustRebuild(t, config, projection.RebuildOptions{AcceptDifference: true}); !rebuilt.Switched || rebuilt.Records != 4 {
 		t.Errorf("rebuilt %+v", rebuilt)
 	}
-	if n := number(t, config, "SELECT COUNT(*) FROM projection_audit_entries WHERE generation = ?", rebuilt.Generation); n != 1 {
+	if n := scalar[int](t, config, "SELECT COUNT(*) FROM projection_audit_entries WHERE generation = ?", rebuilt.Generation); n != 1 {
 		t.Errorf("%d entries, want 1", n)
 	}
 }

@@ -39,7 +39,7 @@ func deleteHead(t *testing.T, config service.Config, topic string, before int) {
 // nextOffset is how far a topic's partition 0 was read.
 func nextOffset(t *testing.T, config service.Config, topic string) int {
 	t.Helper()
-	return number(t, config, "SELECT MAX(next_offset) FROM projection_checkpoints WHERE topic = ? AND kafka_partition = 0", topic)
+	return scalar[int](t, config, "SELECT MAX(next_offset) FROM projection_checkpoints WHERE topic = ? AND kafka_partition = 0", topic)
 }
 
 // recreate deletes a topic and makes it anew, empty. The changefeed is gone
@@ -75,7 +75,7 @@ func requireNoRebuild(t *testing.T, config service.Config, reason string) {
 	if code == 0 || !strings.Contains(said, reason) {
 		t.Errorf("the rebuild ended with %d and said %s, want %q", code, said, reason)
 	}
-	if n := number(t, config, "SELECT COUNT(*) FROM projection_generations WHERE projection = 'audit' AND state NOT IN ('live', 'pruned')"); n != 0 {
+	if n := scalar[int](t, config, "SELECT COUNT(*) FROM projection_generations WHERE projection = 'audit' AND state NOT IN ('live', 'pruned')"); n != 0 {
 		t.Errorf("the refused rebuild has left %d generations", n)
 	}
 }

@@ -261,7 +261,7 @@ func TestStatisticsAreRebuiltWithoutAConsumer(t *testing.T) {
 		for _, p := range partitions {
 			records += int(p.End)
 		}
-		if read := number(t, config, "SELECT SUM(next_offset) FROM projection_checkpoints WHERE projection = 'logins'"); err == nil && read >= records {
+		if read := scalar[int](t, config, "SELECT SUM(next_offset) FROM projection_checkpoints WHERE projection = 'logins'"); err == nil && read >= records {
 			err = fmt.Errorf("%d of %d records are read", read, records)
 		}
 		return err
