@@ -122,7 +122,7 @@ func TestShutdownFinishesRequestsUnderWay(t *testing.T) {
 		_, err := client.Login(context.WithoutCancel(t.Context()), "admin", "admin")
 		answered <- err
 	}()
-	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db) })
+	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db, "users") })
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

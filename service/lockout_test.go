@@ -295,7 +295,7 @@ func TestAKilledProcessFreesItsPlacesInTime(t *testing.T) {
 		_, err := client.Login(t.Context(), "admin", "wrong")
 		answered <- err
 	}()
-	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db) })
+	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db, "users") })
 	process.Kill()
 	if err := <-answered; err == nil {
 		t.Fatal("the client has got an answer")

@@ -218,7 +218,7 @@ func TestAClientThatHangsUpLeavesItsTrace(t *testing.T) {
 		_, err := client.Login(ctx, "admin", "wrong")
 		answered <- err
 	}()
-	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db) })
+	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db, "users") })
 	hangUp()
 	if err := <-answered; err == nil {
 		t.Fatal("the client has got an answer")

@@ -167,7 +167,7 @@ func TestALoginThatHasCheckedTheOldPasswordBeginsNoSession(t *testing.T) {
 		}
 		changed <- response.StatusCode
 	}()
-	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db) })
+	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db, "users") })
 	go func() {
 		_, err := client.Login(t.Context(), "bob", "bob")
 		loggedIn <- err
