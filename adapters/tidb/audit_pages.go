@@ -126,7 +126,7 @@ func (d direction) leads(one, other query.AuditPosition) bool {
 func (a AuditLog) keyAt(
 	ctx context.Context, index string, chosen []condition, to direction, after *query.AuditPosition, place int,
 ) (*query.AuditPosition, error) {
-	where, args := a.where(chosen, to, after, nil)
+	where, args := a.where(index, chosen, to, after, nil)
 	var key query.AuditPosition
 	err := a.db.QueryRowContext(ctx, `
 		SELECT /*+ ORDER_INDEX(a, `+index+`) */ a.commit_ts, a.table_name, a.row_key
@@ -148,7 +148,7 @@ func (a AuditLog) keyAt(
 func (a AuditLog) between(
 	ctx context.Context, index string, chosen []condition, to direction, after, end *query.AuditPosition, limit int,
 ) ([]domain.AuditEntry, error) {
-	where, args := a.where(chosen, to, after, end)
+	where, args := a.where(index, chosen, to, after, end)
 	return readEntries(ctx, a.db, `
 		SELECT /*+ ORDER_INDEX(a, `+index+`), INL_JOIN(p) */ `+entryColumns+`
 		FROM projection_audit_entries a LEFT JOIN projection_checkpoints p
@@ -158,23 +158,46 @@ func (a AuditLog) between(
 }
 
 // where returns the SQL of conditions, of what follows a position and of what
-// is no farther than end.
-func (a AuditLog) where(chosen []condition, to direction, after, end *query.AuditPosition) (where string, args []any) {
+// is no farther than end, for an index.
+func (a AuditLog) where(
+	index string, chosen []condition, to direction, after, end *query.AuditPosition,
+) (where string, args []any) {
 	number, of := a.number()
 	all := []string{"a.generation = " + number}
 	args = []any{of}
+	table := ""
 	for _, c := range chosen {
 		all, args = append(all, c.text), append(args, c.args...)
+		if c.index == tableIndex && index == tableIndex {
+			table, _ = c.args[0].(string)
+		}
 	}
 	bound := func(at *query.AuditPosition, comparison string) {
 		if at != nil {
-			all = append(all, "(a.commit_ts, a.table_name, a.row_key) "+comparison+" (?, ?, ?)")
-			args = append(args, at.CommitTs, at.Table, at.RowKey)
+			text, values := compare(*at, comparison, table)
+			all, args = append(all, text), append(args, values...)
 		}
 	}
 	bound(after, to.beyond)
 	bound(end, to.upTo)
 	return strings.Join(all, " AND "), args
+}
+
+// compare returns the SQL of how entries compare with a position. Of those of
+// one table it asks by no more than the index of tables has next, so that all
+// of it is a range of that index, and a limit bounds what is read.
+func compare(at query.AuditPosition, comparison, table string) (text string, args []any) {
+	least := comparison[:1] // without equality
+	switch {
+	case table == "":
+		return "(a.commit_ts, a.table_name, a.row_key) " + comparison + " (?, ?, ?)", []any{at.CommitTs, at.Table, at.RowKey}
+	case table == at.Table:
+		return "(a.commit_ts, a.row_key) " + comparison + " (?, ?)", []any{at.CommitTs, at.RowKey}
+	case (table < at.Table) == (least == "<"):
+		return "a.commit_ts " + least + "= ?", []any{at.CommitTs}
+	default:
+		return "a.commit_ts " + least + " ?", []any{at.CommitTs}
+	}
 }
 
 // orderBy returns the ORDER BY of an index.
