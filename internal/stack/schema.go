@@ -21,9 +21,10 @@ var migrated struct {
 	tables []table
 }
 
-// table is a table of a migrated database with its rows.
+// table is a table of a database with its rows.
 type table struct {
 	name, create string
+	columns      string // of the rows: those that are not generated
 	rows         [][]any
 }
 
@@ -98,11 +99,17 @@ func readTables(ctx context.Context, db *sql.DB) (tables []table, err error) {
 	}
 	for _, name := range names {
 		read := table{name: fmt.Sprintf("`%s`", name...)}
+		err := db.QueryRowContext(ctx, `
+			SELECT GROUP_CONCAT(column_name) FROM information_schema.columns
+			WHERE table_schema = DATABASE() AND table_name = ? AND generation_expression = ''`, name...).Scan(&read.columns)
+		if err != nil {
+			return nil, fmt.Errorf("read columns of %s: %w", read.name, err)
+		}
 		if err := db.QueryRowContext(ctx, "SHOW CREATE TABLE "+read.name).Scan(new(string), &read.create); err != nil {
 			return nil, fmt.Errorf("read table %s: %w", read.name, err)
 		}
 		read.create = counter.ReplaceAllString(read.create, "")
-		if read.rows, err = readRows(ctx, db, "SELECT * FROM "+read.name); err != nil {
+		if read.rows, err = readRows(ctx, db, "SELECT "+read.columns+" FROM "+read.name); err != nil {
 			return nil, fmt.Errorf("read rows of %s: %w", read.name, err)
 		}
 		tables = append(tables, read)
@@ -149,7 +156,7 @@ func (t table) make(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("create table %s: %w", t.name, err)
 	}
 	for _, row := range t.rows {
-		insert := fmt.Sprintf("INSERT INTO %s VALUES (?%s)", t.name, strings.Repeat(", ?", len(row)-1))
+		insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", t.name, t.columns, strings.Repeat(", ?", len(row)-1))
 		if _, err := db.ExecContext(ctx, insert, row...); err != nil {
 			return fmt.Errorf("insert into %s: %w", t.name, err)
 		}
