@@ -15,7 +15,6 @@ import (
 	wmkafka "github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
 	"helfy/domain"
@@ -67,7 +66,7 @@ func (s *countedStore) Flush(ctx context.Context, items []projection.Item[domain
 // has. The log is in a database of its own.
 func liveConsumer(r *run, config service.Config, flushes int) (rate, flushed float64) {
 	done := newMeter(r, config)
-	brokers, topics := kafka.Brokers(config.KafkaBrokers), []string{config.ChangesTopic, config.EventsTopic}
+	brokers, topics := config.Kafka(), []string{config.ChangesTopic, config.EventsTopic}
 	observer, err := brokers.Observer()
 	r.must(err)
 	defer observer.Close()

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
 	"helfy/domain"
@@ -87,7 +86,7 @@ func build(r *run, config service.Config, store projection.BuildStore[domain.Aud
 	partitions := partitionsOf(r, config)
 	build := projection.Build[domain.AuditEntry]{
 		Projection: projection.Audit{Database: config.TiDBDatabase}, Store: store,
-		Topics: kafka.Brokers(config.KafkaBrokers), Read: &atomic.Int64{},
+		Topics: config.Kafka(), Read: &atomic.Int64{},
 	}
 	began := time.Now()
 	r.must(build.Run(r.Context(), partitions, false))
@@ -96,7 +95,7 @@ func build(r *run, config service.Config, store projection.BuildStore[domain.Aud
 
 func partitionsOf(r *run, config service.Config) (all []projection.Partition) {
 	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
-		partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(r.Context(), topic)
+		partitions, err := config.Kafka().Partitions(r.Context(), topic)
 		r.must(err)
 		all = append(all, partitions...)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"helfy/adapters/kafka"
 	"helfy/domain"
 	"helfy/internal/stack"
 	"helfy/service"
@@ -86,7 +85,7 @@ func (r *recipes) readUp() {
 	r.t.Helper()
 	// A login is in the topic some milliseconds after its answer.
 	r.awaitEvents()
-	partitions, err := kafka.Brokers(r.config.KafkaBrokers).Partitions(r.t.Context(), r.config.EventsTopic)
+	partitions, err := r.config.Kafka().Partitions(r.t.Context(), r.config.EventsTopic)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -241,7 +240,7 @@ func (r *recipes) checkRoute(token string) {
 func (r *recipes) checkGroups() {
 	t, config := r.t, r.config
 	t.Helper()
-	broker := kafka.Brokers(config.KafkaBrokers)
+	broker := config.Kafka()
 	for group, topic := range map[string]string{
 		config.ConsumerGroup + "." + config.ChangesTopic:                config.ChangesTopic,
 		config.ConsumerGroup + "." + config.EventsTopic:                 config.EventsTopic,

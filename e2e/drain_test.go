@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"helfy/adapters/kafka"
 	"helfy/domain"
 	"helfy/internal/stack"
 	"helfy/service"
@@ -184,7 +183,7 @@ func storedOffsets(t *testing.T, config service.Config) offsets {
 // run of each partition is read again, to no effect.
 func requireAcknowledged(t *testing.T, config service.Config, before offsets) {
 	t.Helper()
-	brokers, stored := kafka.Brokers(config.KafkaBrokers), storedOffsets(t, config)
+	brokers, stored := config.Kafka(), storedOffsets(t, config)
 	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
 		partitions, err := brokers.Partitions(t.Context(), topic)
 		if err != nil {

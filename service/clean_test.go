@@ -9,7 +9,6 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"helfy/adapters/kafka"
 	"helfy/domain"
 	"helfy/internal/stack"
 	"helfy/service"
@@ -111,7 +110,7 @@ func resend(t *testing.T, config service.Config, topic string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), topic)
+	partitions, err := config.Kafka().Partitions(t.Context(), topic)
 	if err != nil {
 		t.Fatal(err)
 	}

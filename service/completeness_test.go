@@ -11,7 +11,6 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
 	"helfy/domain"
@@ -22,7 +21,7 @@ import (
 // addPartition adds a partition to a topic and returns its number.
 func addPartition(t *testing.T, config service.Config, topic string) int32 {
 	t.Helper()
-	partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), topic)
+	partitions, err := config.Kafka().Partitions(t.Context(), topic)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +106,7 @@ func TestALogIsNotCompleteBeyondAPartitionThatNobodyReads(t *testing.T) {
 	eventuallyComplete(t, client, login(t, client, "admin"))
 	stop()
 	db := stack.DB(t, config)
-	observer, err := kafka.Brokers(config.KafkaBrokers).Observer()
+	observer, err := config.Kafka().Observer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,9 @@ type Config struct {
 	TiDBPassword domain.Secret `env:"TIDB_PASSWORD" doc:"TiDB user's password"`
 	TiDBDatabase string        `env:"TIDB_DATABASE" envDefault:"helfy" doc:"database, created by migrate up"`
 	TiDBSSL      bool          `env:"TIDB_SSL" envDefault:"false" doc:"connect to TiDB by TLS"`
+	TiDBSSLCA    string        `env:"TIDB_SSL_CA" doc:"file of the authorities that may have signed TiDB's certificate (PEM), those of the system if empty"`
+	TiDBSSLCert  string        `env:"TIDB_SSL_CERT" doc:"file of the client's own certificate for TiDB (PEM), empty for none"`
+	TiDBSSLKey   string        `env:"TIDB_SSL_KEY" doc:"file of its private key"`
 	TiDBMaxConns int           `env:"TIDB_MAX_CONNS" envDefault:"32" doc:"greatest number of connections to TiDB of a process that serves HTTP"`
 
 	KafkaBrokers     []string `env:"KAFKA_BROKERS" envDefault:"127.0.0.1:9092" doc:"Kafka brokers as host:port, separated by commas"`
@@ -41,9 +44,25 @@ type Config struct {
 	EventsTopic      string   `env:"KAFKA_EVENTS_TOPIC" envDefault:"user-events" doc:"topic of the events"`
 	ConsumerGroup    string   `env:"KAFKA_CONSUMER_GROUP" envDefault:"helfy-audit" doc:"prefix of the names of the consumer groups"`
 
+	KafkaTLS          bool          `env:"KAFKA_TLS" envDefault:"false" doc:"connect to Kafka by TLS"`
+	KafkaTLSCA        string        `env:"KAFKA_TLS_CA" doc:"file of the authorities that may have signed the brokers' certificates (PEM), those of the system if empty"`
+	KafkaTLSCert      string        `env:"KAFKA_TLS_CERT" doc:"file of the client's own certificate for Kafka (PEM), empty for none"`
+	KafkaTLSKey       string        `env:"KAFKA_TLS_KEY" doc:"file of its private key"`
+	KafkaSASL         string        `env:"KAFKA_SASL_MECHANISM" doc:"how to sign in at Kafka: SCRAM-SHA-256 or SCRAM-SHA-512; empty for not at all"`
+	KafkaSASLUsername string        `env:"KAFKA_SASL_USERNAME" doc:"who to be there"`
+	KafkaSASLPassword domain.Secret `env:"KAFKA_SASL_PASSWORD" doc:"password of KAFKA_SASL_USERNAME"`
+
 	TiCDCURL          string   `env:"TICDC_URL" envDefault:"http://127.0.0.1:8300" doc:"TiCDC's HTTP API"`
 	ChangefeedID      string   `env:"CHANGEFEED_ID" envDefault:"helfy" doc:"changefeed's id"`
 	ChangefeedBrokers []string `env:"CHANGEFEED_KAFKA_BROKERS" doc:"brokers as TiCDC sees them, KAFKA_BROKERS if empty"`
+
+	ChangefeedTLS          bool          `env:"CHANGEFEED_KAFKA_TLS" envDefault:"false" doc:"let TiCDC connect to Kafka by TLS; this and what follows is for the changefeed alone, KAFKA_TLS and the others do not count for it"`
+	ChangefeedTLSCA        string        `env:"CHANGEFEED_KAFKA_TLS_CA" doc:"file as KAFKA_TLS_CA, where TiCDC sees it"`
+	ChangefeedTLSCert      string        `env:"CHANGEFEED_KAFKA_TLS_CERT" doc:"file as KAFKA_TLS_CERT, where TiCDC sees it"`
+	ChangefeedTLSKey       string        `env:"CHANGEFEED_KAFKA_TLS_KEY" doc:"file of its private key, where TiCDC sees it"`
+	ChangefeedSASL         string        `env:"CHANGEFEED_KAFKA_SASL_MECHANISM" doc:"how TiCDC signs in at Kafka: SCRAM-SHA-256 or SCRAM-SHA-512; empty for not at all"`
+	ChangefeedSASLUsername string        `env:"CHANGEFEED_KAFKA_SASL_USERNAME" doc:"who TiCDC is there"`
+	ChangefeedSASLPassword domain.Secret `env:"CHANGEFEED_KAFKA_SASL_PASSWORD" doc:"password of CHANGEFEED_KAFKA_SASL_USERNAME; TiCDC keeps it in the changefeed's definition and does not show it"`
 
 	KeyFile             string        `env:"HELFY_KEY_FILE" doc:"file of the keys that seal events, credentials and sessions; helfy key create makes one"`
 	SessionTTL          time.Duration `env:"SESSION_TTL" envDefault:"24h" doc:"how long a session lasts"`
@@ -91,11 +110,12 @@ type Config struct {
 // must be there.
 func ReadConfig(environ []string, needsKey bool) (Config, error) {
 	var config Config
-	err := env.ParseWithOptions(&config, env.Options{Environment: env.ToMap(environ), FuncMap: map[reflect.Type]env.ParserFunc{
+	environment := env.ToMap(environ)
+	faults := readSecretFiles(environment)
+	err := env.ParseWithOptions(&config, env.Options{Environment: environment, FuncMap: map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[domain.Secret](): func(text string) (any, error) { return domain.NewSecret(text), nil },
 	}})
 	malformed := malformed(err)
-	faults := make([]error, 0, len(malformed))
 	for _, field := range fields() {
 		variable := field.Tag.Get("env")
 		if fault, ok := malformed[variable]; ok {
@@ -166,6 +186,7 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("STREAM_MAX_PER_USER", c.StreamViewersByUser > 0, "want at least 1, got %d", c.StreamViewersByUser)
 	check("STREAM_MAX_REPLAY", c.StreamReplay > 0, "want at least 1, got %d", c.StreamReplay)
 	c.validateNotifications(check)
+	c.validateConnections(check)
 	for variable, brokers := range map[string][]string{"KAFKA_BROKERS": c.KafkaBrokers, "CHANGEFEED_KAFKA_BROKERS": c.ChangefeedBrokers} {
 		for _, broker := range brokers {
 			_, _, err := net.SplitHostPort(broker)
@@ -179,15 +200,19 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("LOG_LEVEL", err == nil, "want debug, info, warn or error, got %q", c.LogLevel)
 }
 
-// DescribeConfig lists every variable with its meaning and default.
+// DescribeConfig lists every variable with its meaning and default, and [_FILE]
+// at those that can be in a file.
 func DescribeConfig(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, field := range fields() {
-		value := field.Tag.Get("envDefault")
+		name, value := field.Tag.Get("env"), field.Tag.Get("envDefault")
 		if value != "" {
 			value = "[" + value + "]"
 		}
-		if _, err := fmt.Fprintf(table, "  %s\t%s %s\n", field.Tag.Get("env"), field.Tag.Get("doc"), value); err != nil {
+		if isSecret(field) {
+			name += "[" + fileSuffix + "]"
+		}
+		if _, err := fmt.Fprintf(table, "  %s\t%s %s\n", name, field.Tag.Get("doc"), value); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
 	"helfy/domain"
@@ -120,7 +119,7 @@ func misunderstood(t *testing.T, config service.Config) projection.Place {
 func readRecord(t *testing.T, config service.Config, at projection.Place) (record projection.Record) {
 	t.Helper()
 	partition := projection.Partition{Topic: at.Topic, Partition: at.Partition}
-	err := kafka.Brokers(config.KafkaBrokers).Read(t.Context(), partition, at.Offset, at.Offset+1, func(records []projection.Record) error {
+	err := config.Kafka().Read(t.Context(), partition, at.Offset, at.Offset+1, func(records []projection.Record) error {
 		record = records[0]
 		return nil
 	})

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"helfy/adapters/kafka"
 	"helfy/adapters/tidb"
 	"helfy/app/projection"
 )
@@ -49,7 +48,7 @@ func (n *notifier) catchUp(ctx context.Context) error {
 // behind returns how many records were never read, 0 if a consumer group has
 // begun to.
 func (n *notifier) behind(ctx context.Context) (partitions []projection.Partition, records int64, err error) {
-	topic, brokers := n.config.EventsTopic, kafka.Brokers(n.config.KafkaBrokers)
+	topic, brokers := n.config.EventsTopic, n.config.Kafka()
 	if partitions, err = brokers.Partitions(ctx, topic); err != nil {
 		return nil, 0, err
 	}
@@ -81,7 +80,7 @@ func (n *notifier) learn(ctx context.Context) error {
 	}
 	var read atomic.Int64
 	build := projection.Build[projection.Notable]{
-		Projection: projection.Notables{}, Store: store, Topics: kafka.Brokers(n.config.KafkaBrokers), Read: &read,
+		Projection: projection.Notables{}, Store: store, Topics: n.config.Kafka(), Read: &read,
 	}
 	if err := build.Run(ctx, partitions, false); err != nil {
 		return fmt.Errorf("after %d records: %w", read.Load(), err)

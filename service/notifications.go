@@ -119,7 +119,7 @@ func (c Config) newNotifier(
 				n.wake()
 			}
 		},
-	}, kafka.Brokers(c.KafkaBrokers), log)
+	}, c.Kafka(), log)
 	return n, nil
 }
 

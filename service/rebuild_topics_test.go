@@ -8,7 +8,6 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"helfy/adapters/kafka"
 	"helfy/app/projection"
 	"helfy/canaljson"
 	"helfy/domain"
@@ -36,7 +35,7 @@ func consumeAll(t *testing.T, config service.Config) {
 	t.Helper()
 	want := 0
 	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
-		partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), topic)
+		partitions, err := config.Kafka().Partitions(t.Context(), topic)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +116,7 @@ func TestALogThatNobodyHasMadeYetIsMadeByARebuild(t *testing.T) {
 	// Without a consumer nobody reads what the feed begins with later.
 	stack.Eventually(t, wait, func() error {
 		for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
-			partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), topic)
+			partitions, err := config.Kafka().Partitions(t.Context(), topic)
 			if err != nil {
 				return err
 			}

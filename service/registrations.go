@@ -106,19 +106,19 @@ func (r registration[R]) consumer(c Config, observer *kafka.Observer, log *slog.
 		Name: r.name(), Group: c.group(r.name()), Topics: r.Topics,
 		Projection: r.Projection, Store: r.Store, Flushes: r.Flushes, OnFresh: r.OnFresh,
 		Completeness: r.completeness(observer), OnComplete: r.OnComplete,
-	}, kafka.Brokers(c.KafkaBrokers), log)
+	}, c.Kafka(), log)
 }
 
 func (r registration[R]) rebuild(
 	ctx context.Context, c Config, options projection.RebuildOptions, progress func(projection.Progress),
 ) (projection.Rebuilt, error) {
-	observer, err := kafka.Brokers(c.KafkaBrokers).Observer()
+	observer, err := c.Kafka().Observer()
 	if err != nil {
 		return projection.Rebuilt{}, err
 	}
 	defer observer.Close()
 	return projection.Rebuild[R]{
-		Name: r.name(), Projection: r.Projection, Topics: kafka.Brokers(c.KafkaBrokers), Generations: r.generations(),
+		Name: r.name(), Projection: r.Projection, Topics: c.Kafka(), Generations: r.generations(),
 		Partitions: func(ctx context.Context) ([]projection.Partition, error) { return c.partitions(ctx, r.Topics) },
 		Store:      func(generation int) projection.BuildStore[R] { return r.Store.Generation(generation) },
 		Fed:        r.Store,
@@ -151,7 +151,7 @@ func (c Config) group(name string) string {
 func (c Config) partitions(ctx context.Context, topics []string) ([]projection.Partition, error) {
 	var all []projection.Partition
 	for _, topic := range topics {
-		partitions, err := kafka.Brokers(c.KafkaBrokers).Partitions(ctx, topic)
+		partitions, err := c.Kafka().Partitions(ctx, topic)
 		if err != nil {
 			return nil, err
 		}

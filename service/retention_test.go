@@ -9,7 +9,6 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"helfy/adapters/kafka"
 	"helfy/app/projection"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -116,7 +115,7 @@ func TestRecordsThatAreGoneBeforeTheyWereReadStopTheConsumer(t *testing.T) {
 	client := stack.Serve(t, config)
 	login(t, client, "admin")
 	stack.Eventually(t, wait, func() error { // the feed writes watermarks at least
-		partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), config.ChangesTopic)
+		partitions, err := config.Kafka().Partitions(t.Context(), config.ChangesTopic)
 		if err == nil && partitions[0].End < int64(next)+2 {
 			err = fmt.Errorf("%s ends at %d", partitions[0], partitions[0].End)
 		}

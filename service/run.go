@@ -75,7 +75,7 @@ func (c Config) serve(
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "serve"))
 	users := tidb.NewUsers(db, keyring)
-	observer, err := kafka.Brokers(c.KafkaBrokers).Observer()
+	observer, err := c.Kafka().Observer()
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (c Config) consume(
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "consume"))
-	observer, err := kafka.Brokers(c.KafkaBrokers).Observer()
+	observer, err := c.Kafka().Observer()
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (c Config) newHandler(
 		Projected:       projected,
 		Accounts:        c.accounts(db, users, hasher, keyring, log),
 		ShowTransaction: query.ShowTransaction{Log: audit, Findings: audit, Keyring: keyring},
-		ListMessages:    query.ListMessages{Log: audit, Messages: kafka.Brokers(c.KafkaBrokers)},
+		ListMessages:    query.ListMessages{Log: audit, Messages: c.Kafka()},
 		ListAudit:       query.ListAudit{Log: audit, Gaps: gaps},
 		ListFindings:    query.ListFindings{Findings: audit},
 		CountLogins:     query.CountLogins{Counts: logins, Gaps: gaps},
@@ -200,7 +200,7 @@ func (c Config) newHandler(
 		},
 		Stream: feed,
 		Health: query.CheckHealth{
-			Database: database, Kafka: query.Cached(kafka.Brokers(c.KafkaBrokers).Ping), Gaps: gaps, Log: audit,
+			Database: database, Kafka: query.Cached(c.Kafka().Ping), Gaps: gaps, Log: audit,
 			Stalled:    query.Cached(stalled(c.projections(db, nil), observer)),
 			Changefeed: changefeed,
 		},

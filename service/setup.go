@@ -61,7 +61,7 @@ func (c Config) EnsureTopics(ctx context.Context) ([]string, error) {
 	topic := func(name string) kafka.Topic {
 		return kafka.Topic{Name: name, Partitions: c.KafkaPartitions, Replication: c.KafkaReplication}
 	}
-	return kafka.Brokers(c.KafkaBrokers).EnsureTopics(ctx, topic(c.ChangesTopic), topic(c.EventsTopic))
+	return c.Kafka().EnsureTopics(ctx, topic(c.ChangesTopic), topic(c.EventsTopic))
 }
 
 // EnsureChangefeed creates the changefeed if it is missing and checks it
@@ -92,6 +92,8 @@ func (c Config) feed() ticdc.Changefeed {
 		ID: c.ChangefeedID, Database: c.TiDBDatabase,
 		ChangesTopic: c.ChangesTopic, EventsTopic: c.EventsTopic,
 		Partitions: c.KafkaPartitions, Replication: c.KafkaReplication, Brokers: c.ChangefeedBrokers,
+		TLS: c.ChangefeedTLS, TLSCA: c.ChangefeedTLSCA, TLSCert: c.ChangefeedTLSCert, TLSKey: c.ChangefeedTLSKey,
+		SASL: c.ChangefeedSASL, SASLUsername: c.ChangefeedSASLUsername, SASLPassword: c.ChangefeedSASLPassword,
 	}
 }
 
@@ -122,6 +124,6 @@ func (c Config) ResumeChangefeed(ctx context.Context) error {
 func (c Config) tidb() tidb.Config {
 	return tidb.Config{
 		Host: c.TiDBHost, Port: c.TiDBPort, User: c.TiDBUser, Password: c.TiDBPassword,
-		Database: c.TiDBDatabase, TLS: c.TiDBSSL, MaxConns: c.TiDBMaxConns,
+		Database: c.TiDBDatabase, TLS: c.tidbTLS(), MaxConns: c.TiDBMaxConns,
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"helfy/adapters/kafka"
 	"helfy/app/projection"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -256,7 +255,7 @@ func TestStatisticsAreRebuiltWithoutAConsumer(t *testing.T) {
 	client = stack.Serve(t, config)
 	token := login(t, client, "admin") // which nobody has read
 	stack.Eventually(t, wait, func() error {
-		partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), config.EventsTopic)
+		partitions, err := config.Kafka().Partitions(t.Context(), config.EventsTopic)
 		records := 0
 		for _, p := range partitions {
 			records += int(p.End)

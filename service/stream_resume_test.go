@@ -7,7 +7,6 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"helfy/adapters/kafka"
 	"helfy/app/projection"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -153,7 +152,7 @@ func TestARecreatedTopicBeginsAnew(t *testing.T) {
 // record returns the last record of a topic that has a text.
 func record(t *testing.T, config service.Config, topic, text string) (found projection.Record) {
 	t.Helper()
-	brokers := kafka.Brokers(config.KafkaBrokers)
+	brokers := config.Kafka()
 	partitions, err := brokers.Partitions(t.Context(), topic)
 	if err != nil {
 		t.Fatal(err)

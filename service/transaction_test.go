@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"helfy/adapters/kafka"
 	"helfy/app/projection"
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -118,7 +117,7 @@ func TestATransactionWithAForgedEventShowsIt(t *testing.T) {
 func recordAt(t *testing.T, config service.Config, at place) (value string) {
 	t.Helper()
 	partition := projection.Partition{Topic: at.Topic, Partition: at.Partition}
-	err := kafka.Brokers(config.KafkaBrokers).Read(t.Context(), partition, at.Offset, at.Offset+1, func(records []projection.Record) error {
+	err := config.Kafka().Read(t.Context(), partition, at.Offset, at.Offset+1, func(records []projection.Record) error {
 		value = string(records[0].Value)
 		return nil
 	})

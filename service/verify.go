@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"helfy/adapters/kafka"
 	"helfy/adapters/seal"
 	"helfy/adapters/tidb"
 	"helfy/adapters/topicfile"
@@ -45,7 +44,7 @@ func (c Config) VerifyAudit(ctx context.Context, wanted Examination) (verificati
 	}
 	switch wanted.From {
 	case "kafka":
-		topics, err := kafka.Brokers(c.KafkaBrokers).History(ctx, c.ChangesTopic, c.EventsTopic)
+		topics, err := c.Kafka().History(ctx, c.ChangesTopic, c.EventsTopic)
 		if err != nil {
 			return verification.Report{}, err
 		}
@@ -104,7 +103,7 @@ func CreateSealKey(path string) (publicPath string, err error) { return seal.Cre
 // ExportTopics writes both topics as they are now into a folder that does not
 // exist or is empty.
 func (c Config) ExportTopics(ctx context.Context, path string, progress verification.Progress) (topicfile.Manifest, error) {
-	topics, err := kafka.Brokers(c.KafkaBrokers).History(ctx, c.ChangesTopic, c.EventsTopic)
+	topics, err := c.Kafka().History(ctx, c.ChangesTopic, c.EventsTopic)
 	if err != nil {
 		return topicfile.Manifest{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -24,7 +23,7 @@ const (
 )
 
 // Follow implements live.Source: one client for all partitions.
-func (b Brokers) Follow(ctx context.Context, from []projection.Partition, take func([]projection.Record) error) error {
+func (c Cluster) Follow(ctx context.Context, from []projection.Partition, take func([]projection.Record) error) error {
 	offsets := map[string]map[int32]kgo.Offset{}
 	for _, p := range from {
 		if offsets[p.Topic] == nil {
@@ -32,10 +31,7 @@ func (b Brokers) Follow(ctx context.Context, from []projection.Partition, take f
 		}
 		offsets[p.Topic][p.Partition] = kgo.NewOffset().At(p.End)
 	}
-	client, err := kgo.NewClient(
-		kgo.ClientID("helfy"),
-		kgo.SeedBrokers(b...),
-		kgo.Dialer((&net.Dialer{Timeout: timeout}).DialContext),
+	client, err := c.newClient(
 		kgo.ConsumePartitions(offsets),
 		// An offset that Kafka no longer has must not be skipped in silence.
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -46,11 +42,11 @@ func (b Brokers) Follow(ctx context.Context, from []projection.Partition, take f
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return min(followPause, 50*time.Millisecond<<min(tries, 10)) }),
 	)
 	if err != nil {
-		return fmt.Errorf("connect to Kafka at %v: %w", b, err)
+		return err
 	}
 	defer client.Close()
 	for {
-		records, err := poll(ctx, client, true)
+		records, err := c.poll(ctx, client, true)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // it was to follow until then
 		}

@@ -12,9 +12,9 @@ import (
 
 // Committed returns the offset that a consumer group has committed in each
 // partition, in their order, -1 where it has none.
-func (b Brokers) Committed(ctx context.Context, group string, partitions []projection.Partition) ([]int64, error) {
+func (c Cluster) Committed(ctx context.Context, group string, partitions []projection.Partition) ([]int64, error) {
 	offsets := make([]int64, len(partitions))
-	err := b.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
+	err := c.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
 		wanted := map[string][]int32{}
 		for i, p := range partitions {
 			offsets[i] = -1
@@ -42,8 +42,8 @@ func (b Brokers) Committed(ctx context.Context, group string, partitions []proje
 // Commit sets the offset of a consumer group in each partition, in their
 // order, and leaves it where the offset is negative. Kafka refuses while the
 // group has members.
-func (b Brokers) Commit(ctx context.Context, group string, partitions []projection.Partition, offsets []int64) error {
-	return b.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
+func (c Cluster) Commit(ctx context.Context, group string, partitions []projection.Partition, offsets []int64) error {
+	return c.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
 		wanted := map[string]map[int32]sarama.OffsetAndMetadata{}
 		for i, p := range partitions {
 			if offsets[i] < 0 {

@@ -16,17 +16,17 @@ import (
 // History implements verification.Topics: what topics held at one moment,
 // read without a consumer group.
 type History struct {
-	brokers    Brokers
+	cluster    Cluster
 	partitions []projection.Partition
 }
 
 var _ verification.Topics = History{}
 
 // History returns what the topics hold now.
-func (b Brokers) History(ctx context.Context, topics ...string) (History, error) {
-	history := History{brokers: b}
+func (c Cluster) History(ctx context.Context, topics ...string) (History, error) {
+	history := History{cluster: c}
 	for _, topic := range topics {
-		partitions, err := b.Partitions(ctx, topic)
+		partitions, err := c.Partitions(ctx, topic)
 		if err != nil {
 			return History{}, err
 		}
@@ -54,14 +54,17 @@ const (
 // own: a broker answers the requests of one in their order, so that a partition
 // that is at its end would hold up the others.
 func (h History) Read(ctx context.Context) (verification.Reader, error) {
-	config := newConfig(ctx)
+	config, err := h.cluster.newConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
 	config.ChannelBufferSize = aheadRecords
 	config.Consumer.Fetch.Default = aheadBytes
 	config.Consumer.MaxWaitTime = fetchWait
 	config.Consumer.Return.Errors = true
 	reader := &historyReader{ctx: ctx, parts: make([]historyPart, len(h.partitions))}
 	for i, p := range h.partitions {
-		if err := reader.open(i, p, h.brokers, config); err != nil {
+		if err := reader.open(i, p, h.cluster, config); err != nil {
 			return nil, errors.Join(fmt.Errorf("read %s: %w", p, err), reader.Close())
 		}
 	}
@@ -80,14 +83,14 @@ type historyPart struct {
 	records  sarama.PartitionConsumer // nil for a partition that is empty
 }
 
-func (r *historyReader) open(i int, p projection.Partition, brokers Brokers, config *sarama.Config) (err error) {
+func (r *historyReader) open(i int, p projection.Partition, cluster Cluster, config *sarama.Config) (err error) {
 	part := &r.parts[i]
 	part.Partition, part.next = p, p.Earliest
 	if p.Earliest == p.End {
 		return nil
 	}
-	if part.consumer, err = sarama.NewConsumer(brokers, config); err != nil {
-		return fmt.Errorf("connect to Kafka at %v: %w", brokers, err)
+	if part.consumer, err = sarama.NewConsumer(cluster.Brokers, config); err != nil {
+		return fmt.Errorf("connect to Kafka at %v: %w", cluster.Brokers, cluster.explain(err))
 	}
 	part.records, err = part.consumer.ConsumePartition(p.Topic, p.Partition, p.Earliest)
 	return err

@@ -13,7 +13,7 @@ import (
 	"helfy/app/query"
 )
 
-var _ query.Messages = Brokers{}
+var _ query.Messages = Cluster{}
 
 // maxReads is how many runs of messages are read at a time, each of which may
 // hold an answer of a broker.
@@ -21,7 +21,7 @@ const maxReads = 4
 
 // Messages implements query.Messages. Places that follow each other are read
 // as one.
-func (b Brokers) Messages(ctx context.Context, places []projection.Place, take func(query.Message)) error {
+func (c Cluster) Messages(ctx context.Context, places []projection.Place, take func(query.Message)) error {
 	var lock sync.Mutex
 	one := func(message query.Message) {
 		lock.Lock()
@@ -35,7 +35,7 @@ func (b Brokers) Messages(ctx context.Context, places []projection.Place, take f
 		if _, known := partitions[name]; known || missing[at.Topic] != "" {
 			continue
 		}
-		all, err := b.Partitions(ctx, at.Topic)
+		all, err := c.Partitions(ctx, at.Topic)
 		if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 			missing[at.Topic] = "Kafka does not have the topic"
 			continue
@@ -58,7 +58,7 @@ func (b Brokers) Messages(ctx context.Context, places []projection.Place, take f
 			continue
 		}
 		partition := partitions[partitionName{run[0].Topic, run[0].Partition}]
-		group.Go(func() error { b.readRun(ctx, partition, run, one); return nil })
+		group.Go(func() error { c.readRun(ctx, partition, run, one); return nil })
 	}
 	return group.Wait()
 }
@@ -88,7 +88,7 @@ func miss(places []projection.Place, why string, take func(query.Message)) {
 }
 
 // readRun reads places that follow each other, as far as they can be read.
-func (b Brokers) readRun(ctx context.Context, partition projection.Partition, run []projection.Place, take func(query.Message)) {
+func (c Cluster) readRun(ctx context.Context, partition projection.Partition, run []projection.Place, take func(query.Message)) {
 	first, last := run[0], run[len(run)-1]
 	if partition.Topic == "" {
 		miss(run, "Kafka does not have the partition", take)
@@ -99,7 +99,7 @@ func (b Brokers) readRun(ctx context.Context, partition projection.Partition, ru
 		return
 	}
 	done := 0
-	err := b.Read(ctx, partition, first.Offset, last.Offset+1, func(records []projection.Record) error {
+	err := c.Read(ctx, partition, first.Offset, last.Offset+1, func(records []projection.Record) error {
 		for _, r := range records {
 			at := projection.Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
 			take(query.Message{Place: at, At: r.At, Value: r.Value})

@@ -9,8 +9,12 @@ import (
 )
 
 // IsOutage reports whether what was asked of Kafka may succeed when it is
-// asked again: no broker could be reached, or none leads the partition.
+// asked again: no broker could be reached, or none leads the partition. What wraps
+// ErrRefused is none.
 func IsOutage(err error) bool {
+	if errors.Is(err, ErrRefused) {
+		return false
+	}
 	var network net.Error
 	return errors.Is(err, sarama.ErrOutOfBrokers) || errors.Is(err, sarama.ErrBrokerNotAvailable) ||
 		errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrClosedClient) ||

@@ -14,9 +14,9 @@ import (
 )
 
 // Partitions returns the state of every partition of a topic, by number.
-func (b Brokers) Partitions(ctx context.Context, topic string) ([]projection.Partition, error) {
+func (c Cluster) Partitions(ctx context.Context, topic string) ([]projection.Partition, error) {
 	var partitions []projection.Partition
-	err := b.withAdmin(ctx, func(admin sarama.ClusterAdmin) (err error) {
+	err := c.withAdmin(ctx, func(admin sarama.ClusterAdmin) (err error) {
 		partitions, err = partitionsOf(admin, topic)
 		return err
 	})

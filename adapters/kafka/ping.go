@@ -10,11 +10,11 @@ import (
 
 // Ping returns nil as soon as any of the brokers answers a request, and an
 // error when none has until ctx ends.
-func (b Brokers) Ping(ctx context.Context) error {
-	answers := make(chan error, len(b))
-	for _, address := range b {
+func (c Cluster) Ping(ctx context.Context) error {
+	answers := make(chan error, len(c.Brokers))
+	for _, address := range c.Brokers {
 		go func() {
-			if err := pingBroker(ctx, address); err != nil {
+			if err := c.pingBroker(ctx, address); err != nil {
 				answers <- fmt.Errorf("broker %s: %w", address, err)
 				return
 			}
@@ -22,7 +22,7 @@ func (b Brokers) Ping(ctx context.Context) error {
 		}()
 	}
 	var faults []error
-	for range b {
+	for range c.Brokers {
 		select {
 		case err := <-answers:
 			if err == nil {
@@ -36,14 +36,18 @@ func (b Brokers) Ping(ctx context.Context) error {
 	return fmt.Errorf("no Kafka broker answers: %w", errors.Join(faults...))
 }
 
-func pingBroker(ctx context.Context, address string) error {
+func (c Cluster) pingBroker(ctx context.Context, address string) error {
+	config, err := c.newConfig(ctx)
+	if err != nil {
+		return err
+	}
 	broker := sarama.NewBroker(address)
-	if err := broker.Open(newConfig(ctx)); err != nil {
+	if err := broker.Open(config); err != nil {
 		return err
 	}
 	if _, err := broker.Connected(); err != nil {
-		return err
+		return c.explain(err)
 	}
-	_, err := broker.ApiVersions(&sarama.ApiVersionsRequest{})
-	return errors.Join(err, broker.Close())
+	_, err = broker.ApiVersions(&sarama.ApiVersionsRequest{})
+	return errors.Join(c.explain(err), broker.Close())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,7 +11,7 @@ import (
 	"helfy/app/projection"
 )
 
-var _ projection.Topics = Brokers{}
+var _ projection.Topics = Cluster{}
 
 const (
 	// fetchBytes bounds an answer of a broker, and so what waits to be taken.
@@ -24,13 +23,10 @@ const (
 // Read implements projection.Topics. It uses franz-go, which gives records in
 // the batches that they come in, where the consumers' client gives one at a
 // time through channels: three to five times as many a second.
-func (b Brokers) Read(
+func (c Cluster) Read(
 	ctx context.Context, partition projection.Partition, from, to int64, take func([]projection.Record) error,
 ) error {
-	client, err := kgo.NewClient(
-		kgo.ClientID("helfy"),
-		kgo.SeedBrokers(b...),
-		kgo.Dialer((&net.Dialer{Timeout: timeout}).DialContext),
+	client, err := c.newClient(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
 			partition.Topic: {partition.Partition: kgo.NewOffset().At(from)},
 		}),
@@ -41,11 +37,11 @@ func (b Brokers) Read(
 		kgo.FetchMaxWait(100*time.Millisecond),
 	)
 	if err != nil {
-		return fmt.Errorf("connect to Kafka at %v: %w", b, err)
+		return err
 	}
 	defer client.Close()
 	for next := from; to < 0 || next < to; {
-		records, err := poll(ctx, client, to < 0)
+		records, err := c.poll(ctx, client, to < 0)
 		if err != nil {
 			if to < 0 && ctx.Err() != nil {
 				return nil
@@ -73,7 +69,7 @@ func (b Brokers) Read(
 
 // poll waits for records; one that follows a topic waits for as long as none
 // are written.
-func poll(ctx context.Context, client *kgo.Client, follow bool) ([]projection.Record, error) {
+func (c Cluster) poll(ctx context.Context, client *kgo.Client, follow bool) ([]projection.Record, error) {
 	waiting := ctx
 	if !follow {
 		var cancel context.CancelFunc
@@ -83,7 +79,7 @@ func poll(ctx context.Context, client *kgo.Client, follow bool) ([]projection.Re
 	fetches := client.PollFetches(waiting)
 	var faults []error
 	fetches.EachError(func(_ string, _ int32, err error) { faults = append(faults, err) })
-	if err := errors.Join(faults...); err != nil {
+	if err := c.explain(errors.Join(faults...)); err != nil {
 		if ctx.Err() == nil && waiting.Err() != nil {
 			return nil, fmt.Errorf("no record for %s: %w", readSilence, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -17,23 +16,19 @@ import (
 // Observer looks at topics again and again over connections that it keeps. It
 // is safe for concurrent use. Close it.
 type Observer struct {
-	Brokers
+	Cluster
 	client *kgo.Client
 }
 
 var _ projection.Shapes = (*Observer)(nil)
 
 // Observer returns one, without connecting.
-func (b Brokers) Observer() (*Observer, error) {
-	client, err := kgo.NewClient(
-		kgo.ClientID("helfy"),
-		kgo.SeedBrokers(b...),
-		kgo.Dialer((&net.Dialer{Timeout: timeout}).DialContext),
-	)
+func (c Cluster) Observer() (*Observer, error) {
+	client, err := c.newClient()
 	if err != nil {
-		return nil, fmt.Errorf("connect to Kafka at %v: %w", b, err)
+		return nil, err
 	}
-	return &Observer{Brokers: b, client: client}, nil
+	return &Observer{Cluster: c, client: client}, nil
 }
 
 // Close ends the connections.
@@ -45,7 +40,7 @@ func (o *Observer) Close() { o.client.Close() }
 func (o *Observer) Shapes(ctx context.Context, topics []string) ([]projection.Shape, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answer, err := metadata(ctx, o.client, topics)
+	answer, err := o.metadata(ctx, o.client, topics)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +49,7 @@ func (o *Observer) Shapes(ctx context.Context, topics []string) ([]projection.Sh
 		return shapes, err
 	}
 	for _, broker := range answer.Brokers {
-		answer, err := metadata(ctx, o.client.Broker(int(broker.NodeID)), topics)
+		answer, err := o.metadata(ctx, o.client.Broker(int(broker.NodeID)), topics)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +72,7 @@ type requestor interface {
 	Request(ctx context.Context, request kmsg.Request) (kmsg.Response, error)
 }
 
-func metadata(ctx context.Context, from requestor, topics []string) (*kmsg.MetadataResponse, error) {
+func (c Cluster) metadata(ctx context.Context, from requestor, topics []string) (*kmsg.MetadataResponse, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	request.AllowAutoTopicCreation = false
 	for _, name := range topics {
@@ -87,7 +82,7 @@ func metadata(ctx context.Context, from requestor, topics []string) (*kmsg.Metad
 	}
 	answer, err := from.Request(ctx, request)
 	if err != nil {
-		return nil, fmt.Errorf("describe topics %v: %w", topics, err)
+		return nil, fmt.Errorf("describe topics %v: %w", topics, c.explain(err))
 	}
 	return answer.(*kmsg.MetadataResponse), nil
 }

@@ -30,8 +30,11 @@ const (
 // Subscriber returns a Watermill subscriber for a consumer group that
 // starts at the oldest record. It keeps one message of each partition in
 // flight, which carries a run of records; Records returns them.
-func (b Brokers) Subscriber(group string, log watermill.LoggerAdapter) (message.Subscriber, error) {
-	config := newConfig(context.Background()) // Close ends it
+func (c Cluster) Subscriber(group string, log watermill.LoggerAdapter) (message.Subscriber, error) {
+	config, err := c.newConfig(context.Background()) // Close ends it
+	if err != nil {
+		return nil, err
+	}
 	config.Consumer.Return.Errors = true
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	// An offset that Kafka no longer has must not be skipped in silence.
@@ -44,7 +47,7 @@ func (b Brokers) Subscriber(group string, log watermill.LoggerAdapter) (message.
 	// for the first one, and so on for ever.
 	config.Net.ReadTimeout = 2 * rebalanceTimeout
 	return wmkafka.NewSubscriber(wmkafka.SubscriberConfig{
-		Brokers:               b,
+		Brokers:               c.Brokers,
 		ConsumerGroup:         group,
 		Unmarshaler:           unmarshaler{},
 		OverwriteSaramaConfig: config,
@@ -71,7 +74,7 @@ func (unmarshaler) Unmarshal(run *sarama.ConsumerMessage) (*message.Message, err
 }
 
 // Records returns the Kafka records that a message of Subscriber carries.
-func (Brokers) Records(msg *message.Message) ([]projection.Record, error) {
+func (Cluster) Records(msg *message.Message) ([]projection.Record, error) {
 	partition, err := strconv.ParseInt(msg.Metadata.Get(metaPartition), 10, 32)
 	if err != nil {
 		return nil, fmt.Errorf("partition: %w", err)

@@ -31,8 +31,8 @@ var ErrTopicDiffers = errors.New("topic differs")
 // EnsureTopics creates the topics that are missing and checks those that
 // exist. It returns the names of the created ones; its error joins every
 // difference, each of which wraps ErrTopicDiffers and names the topic.
-func (b Brokers) EnsureTopics(ctx context.Context, topics ...Topic) (created []string, err error) {
-	err = b.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
+func (c Cluster) EnsureTopics(ctx context.Context, topics ...Topic) (created []string, err error) {
+	err = c.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
 		var faults []error
 		for _, topic := range topics {
 			made, err := ensureTopic(ctx, admin, topic)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+
+	"helfy/domain"
 )
 
 // Changefeed is what the service needs to be fed.
@@ -24,13 +26,24 @@ type Changefeed struct {
 	Replication  int
 	// Brokers are Kafka's addresses as TiCDC sees them.
 	Brokers []string
+	// TLS says that TiCDC is to connect to them by TLS. The files are as it
+	// sees them: the authorities that may have signed the brokers'
+	// certificates, and TiCDC's own certificate with its key; all may be empty.
+	TLS                    bool
+	TLSCA, TLSCert, TLSKey string
+	// SASL is the mechanism by which TiCDC signs in there, empty for none.
+	SASL         string
+	SASLUsername string
+	SASLPassword domain.Secret
 }
 
 // maxMessageBytes is a Kafka broker's default limit less some room for the
 // record's frame.
 const maxMessageBytes = 1_048_576 - 512
 
-// SinkURI is where TiCDC sends the messages.
+// SinkURI is where TiCDC sends the messages. It may have a password in it, so
+// that it is not for showing. The parameters:
+// https://docs.pingcap.com/tidb/v8.5/ticdc-sink-to-kafka
 func (c Changefeed) SinkURI() string {
 	// TiCDC reads the TiDB extension from here in some versions and from the
 	// sink's settings in others, so it stands in both.
@@ -42,6 +55,17 @@ func (c Changefeed) SinkURI() string {
 		"max-message-bytes":     {strconv.Itoa(maxMessageBytes)},
 		"required-acks":         {"-1"},
 		"auto-create-topic":     {"false"},
+	}
+	if c.TLS {
+		options.Set("enable-tls", "true")
+	}
+	for name, value := range map[string]string{
+		"ca": c.TLSCA, "cert": c.TLSCert, "key": c.TLSKey,
+		"sasl-mechanism": c.SASL, "sasl-user": c.SASLUsername, "sasl-password": c.SASLPassword.Reveal(),
+	} {
+		if value != "" {
+			options.Set(name, value)
+		}
 	}
 	return "kafka://" + strings.Join(c.Brokers, ",") + "/" + c.ChangesTopic + "?" + options.Encode()
 }

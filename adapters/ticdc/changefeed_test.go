@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"helfy/domain"
 )
 
 func example() Changefeed {
@@ -77,6 +79,31 @@ func TestTheSinkURISaysWhatTheTopicsNeed(t *testing.T) {
 	} {
 		if got := uri.Query().Get(option); got != want {
 			t.Errorf("%s is %q, want %q", option, got, want)
+		}
+	}
+}
+
+func TestTheSinkURISaysHowTiCDCIsToSignIn(t *testing.T) {
+	plain, err := url.Parse(example().SinkURI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed := example()
+	feed.TLS, feed.TLSCA, feed.TLSCert, feed.TLSKey = true, "/tls/ca.pem", "/tls/feed.pem", "/tls/feed.key"
+	feed.SASL, feed.SASLUsername, feed.SASLPassword = "SCRAM-SHA-512", "feed", domain.NewSecret("p&ss=w%rd")
+	protected, err := url.Parse(feed.SinkURI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for option, want := range map[string]string{
+		"enable-tls": "true", "ca": "/tls/ca.pem", "cert": "/tls/feed.pem", "key": "/tls/feed.key",
+		"sasl-mechanism": "SCRAM-SHA-512", "sasl-user": "feed", "sasl-password": "p&ss=w%rd",
+	} {
+		if got := protected.Query().Get(option); got != want {
+			t.Errorf("%s is %q, want %q", option, got, want)
+		}
+		if plain.Query().Has(option) {
+			t.Errorf("%s is set, though nobody wants it", option)
 		}
 	}
 }

@@ -4,7 +4,6 @@ package tidb
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"fmt"
 	"net"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"helfy/adapters/tlsfiles"
 	"helfy/domain"
 )
 
@@ -23,7 +23,9 @@ type Config struct {
 	User     string
 	Password domain.Secret
 	Database string
-	TLS      bool
+	// TLS has the certificates; nil for a connection in plain text. The files
+	// are read by Open.
+	TLS *tlsfiles.Files
 	// MaxConns bounds the open connections; a request beyond waits for one
 	// until its context ends.
 	MaxConns int
@@ -84,14 +86,17 @@ func open(cfg Config, database string, timeout time.Duration) (*sql.DB, error) {
 	if cfg.Bulk {
 		driver.Params["tidb_use_plan_baselines"] = "'OFF'"
 	}
-	if cfg.TLS {
-		driver.TLS = &tls.Config{ServerName: cfg.Host, MinVersion: tls.VersionTLS12}
+	if cfg.TLS != nil {
+		var err error
+		if driver.TLS, err = cfg.TLS.Config(cfg.Host); err != nil {
+			return nil, fmt.Errorf("connect to TiDB by TLS: %w", err)
+		}
 	}
 	connector, err := mysql.NewConnector(driver)
 	if err != nil {
 		return nil, fmt.Errorf("configure TiDB at %s: %w", driver.Addr, err)
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(explained{connector, cfg.User})
 	db.SetMaxOpenConns(cfg.MaxConns)
 	db.SetMaxIdleConns(cfg.MaxConns)
 	db.SetConnMaxLifetime(connMaxLifetime)

@@ -111,14 +111,20 @@ func isConnectionError(err error) bool {
 }
 
 // IsOutage reports whether what was asked of the database may succeed when it
-// is asked again: it could not be reached, or somebody holds a lock for long.
+// is asked again: it could not be reached, or somebody holds a lock for long. What
+// wraps ErrRefused is none.
 func IsOutage(err error) bool {
+	if errors.Is(err, ErrRefused) {
+		return false
+	}
 	return errors.Is(err, ErrLockLost) || isConnectionError(err) || errorCode(err) == codeLockWaitTimeout ||
 		isConflict(err) || errorCode(err) == codeServerShutdown
 }
 
 // TiDB's error codes: https://docs.pingcap.com/tidb/stable/error-codes
 const (
+	codeDatabaseDenied  = 1044
+	codeAccessDenied    = 1045
 	codeNotNull         = 1048
 	codeServerShutdown  = 1053
 	codeDuplicateKey    = 1062
@@ -127,6 +133,7 @@ const (
 	codeOutOfRange      = 1264
 	codeBadValue        = 1366
 	codeTooLong         = 1406
+	codeInsecure        = 3159 // require_secure_transport
 	codeCannotRetry     = 8002 // SELECT FOR UPDATE met a write conflict
 	codeTxnTooLarge     = 8004
 	codeRetryable       = 8022

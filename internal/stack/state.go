@@ -9,7 +9,6 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"helfy/adapters/kafka"
 	"helfy/service"
 )
 
@@ -23,7 +22,7 @@ func logState(t testing.TB, config service.Config) {
 	t.Logf("changefeed: %s, %v", status, err)
 	var state strings.Builder
 	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
-		partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(ctx, topic)
+		partitions, err := config.Kafka().Partitions(ctx, topic)
 		if err != nil {
 			t.Logf("topic %s: %v", topic, err)
 		}
