@@ -170,6 +170,7 @@ func (c Config) withDeadLetters(name string, work func(*sql.DB, []registered) er
 // withNotifications returns all that can have dead letters, kept in db.
 func (c Config) withNotifications(db *sql.DB) []registered {
 	return append(c.projections(db, nil), registration[projection.Notable]{
+		Topics:     []string{c.EventsTopic},
 		Projection: projection.Notables{}, Store: tidb.NewNotificationStore(db, c.notificationStore()).ProjectionStore,
 	})
 }

@@ -76,7 +76,7 @@ type notifier struct {
 // newNotifier returns what keeps notifications going, on the channels that are
 // configured. There may be none.
 func (c Config) newNotifier(
-	db *sql.DB, observer *kafka.Observer, metrics prometheus.Registerer, log *slog.Logger,
+	db *sql.DB, observer *kafka.Observer, metrics prometheus.Registerer, measures consumption, log *slog.Logger,
 ) (*notifier, error) {
 	if !c.notifies() {
 		return nil, nil
@@ -104,7 +104,7 @@ func (c Config) newNotifier(
 	}
 	n.store = tidb.NewNotificationStore(db, c.notificationStore())
 	topics := []string{c.EventsTopic}
-	n.consumer = events.NewConsumer(events.Config[projection.Notable]{
+	n.consumer = events.NewConsumer(measured(events.Config[projection.Notable]{
 		Name:         projection.NotificationsName,
 		Group:        c.group(projection.NotificationsName),
 		Topics:       topics,
@@ -119,7 +119,7 @@ func (c Config) newNotifier(
 				n.wake()
 			}
 		},
-	}, c.Kafka(), log)
+	}, measures.of(projection.NotificationsName)), c.Kafka(), log)
 	return n, nil
 }
 

@@ -55,7 +55,7 @@ type registered interface {
 	topics() []string
 	generations() tidb.Generations
 	completeness(*kafka.Observer) projection.Completeness
-	consumer(c Config, observer *kafka.Observer, log *slog.Logger) consumer
+	consumer(c Config, observer *kafka.Observer, metrics consumption, log *slog.Logger) consumer
 	derive(ctx context.Context, generation int) error
 	rebuild(
 		ctx context.Context, c Config, options projection.RebuildOptions, progress func(projection.Progress),
@@ -101,12 +101,12 @@ func (r registration[R]) completeness(observer *kafka.Observer) projection.Compl
 	return projection.Completeness{Topics: r.Topics, Store: r.generations(), Kafka: observer}
 }
 
-func (r registration[R]) consumer(c Config, observer *kafka.Observer, log *slog.Logger) consumer {
-	return events.NewConsumer(events.Config[R]{
+func (r registration[R]) consumer(c Config, observer *kafka.Observer, metrics consumption, log *slog.Logger) consumer {
+	return events.NewConsumer(measured(events.Config[R]{
 		Name: r.name(), Group: c.group(r.name()), Topics: r.Topics,
 		Projection: r.Projection, Store: r.Store, Flushes: r.Flushes, OnFresh: r.OnFresh,
 		Completeness: r.completeness(observer), OnComplete: r.OnComplete,
-	}, c.Kafka(), log)
+	}, metrics.of(r.name())), c.Kafka(), log)
 }
 
 func (r registration[R]) rebuild(

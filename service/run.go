@@ -74,7 +74,8 @@ func (c Config) serve(
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "serve"))
-	users := tidb.NewUsers(db, keyring)
+	observe := newTransactionTimes(metrics)
+	users := tidb.NewUsers(db, keyring).Observed(observe)
 	observer, err := c.Kafka().Observer()
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (c Config) serve(
 	feed, endStreams := c.startStreams(db, observer, metrics, log)
 	defer endStreams()
 	doings := newDoings(ctx, c, db, log)
-	handler, err := c.newHandler(ctx, db, observer, users, keyring, feed, latest, doings, metrics, log)
+	handler, err := c.newHandler(ctx, db, observer, users, tidb.NewChains(db, keyring).Observed(observe), keyring, feed, latest, doings, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,8 @@ func (c Config) consume(
 		return err
 	}
 	defer observer.Close()
-	notifier, err := c.newNotifier(db, observer, metrics, log)
+	measures := newConsumption(metrics)
+	notifier, err := c.newNotifier(db, observer, metrics, measures, log)
 	if err != nil {
 		return err
 	}
@@ -141,9 +143,13 @@ func (c Config) consume(
 	var running sync.WaitGroup
 	running.Go(func() { verified.Run(ctx) })
 	all := c.projections(db, verified.Wake)
-	metrics.MustRegister(newProjectionGauges(c, all, log))
+	watched := all
+	if notifier != nil {
+		watched = c.withNotifications(db)
+	}
+	metrics.MustRegister(newProjectionGauges(c, db, observer, watched, log))
 	for _, one := range all {
-		running.Go(func() { one.consumer(c, observer, log).Run(ctx) })
+		running.Go(func() { one.consumer(c, observer, measures, log).Run(ctx) })
 	}
 	if notifier != nil {
 		running.Go(func() { notifier.run(ctx) })
@@ -158,17 +164,18 @@ func (c Config) consume(
 // newHandler returns the handler of a process whose shutdown begins when ctx
 // ends.
 func (c Config) newHandler(
-	ctx context.Context, db *sql.DB, observer *kafka.Observer, users *tidb.Users, keyring *domain.Keyring,
+	ctx context.Context, db *sql.DB, observer *kafka.Observer, users *tidb.Users, chains tidb.Chains, keyring *domain.Keyring,
 	feed *live.Feed, latest *query.LatestChangefeed, doings *doings, metrics prometheus.Registerer, log *slog.Logger,
 ) (http.Handler, error) {
-	hasher, err := c.newHasher()
+	plain, err := c.newHasher()
 	if err != nil {
 		return nil, err
 	}
+	hasher := newObservedHasher(plain, metrics)
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
 	changefeed := query.ShowChangefeed{Latest: latest, Memory: gaps}
-	chains, letters, projected := tidb.NewChains(db, keyring), tidb.NewDeadLetters(db), namesOf(c.withNotifications(db))
+	letters, projected := tidb.NewDeadLetters(db), namesOf(c.withNotifications(db))
 	sessions, logins := tidb.NewSessions(db), tidb.NewLoginStatistics(db)
 	return httpport.NewHandler(httpport.Config{
 		Login:         newCountedLogins(c.login(users, hasher, keyring, log), metrics),

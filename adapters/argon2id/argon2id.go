@@ -97,6 +97,18 @@ func New(params Params, concurrency int) (*Hasher, error) {
 // Dummy implements command.Hasher.
 func (h *Hasher) Dummy() string { return h.dummy }
 
+// Load is how busy a hasher is.
+type Load struct {
+	// Held are the places that are taken, of Limit; Running of them compute
+	// just now. The others wait for a processor, or for the database.
+	Held, Running, Limit int
+}
+
+// Load returns how busy the hasher is.
+func (h *Hasher) Load() Load {
+	return Load{Held: len(h.slots), Running: len(h.running), Limit: cap(h.slots)}
+}
+
 // NeedsRehash implements command.Hasher. What is no hash needs none.
 func (h *Hasher) NeedsRehash(hash string) bool {
 	params, salt, sum, err := parse(hash)

@@ -18,7 +18,7 @@ func (u *Users) Create(
 	ctx context.Context, name domain.Username, request domain.Request, register func(domain.UserID) *domain.User,
 ) (answer query.User, err error) {
 	var attempted []domain.Event
-	err = inTx(ctx, u.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
+	err = u.inTx(ctx, commandCreateUser, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
 		given, found, err := u.claim(ctx, tx, request)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func insertUser(ctx context.Context, tx *sql.Tx, name domain.Username) (domain.U
 
 // Change implements command.Accounts.
 func (u *Users) Change(ctx context.Context, change command.AccountChange) (answer query.User, err error) {
-	err = appendTx(ctx, u.db, u.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
+	err = u.append(ctx, commandChangeUser, func(ctx context.Context, tx *sql.Tx, a *appending) error {
 		if change.TakesAdmin {
 			if err := guardAdmins(ctx, tx); err != nil {
 				return err

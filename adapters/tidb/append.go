@@ -28,11 +28,11 @@ type appending struct {
 	obstructed bool
 }
 
-// appendTx is inTx for a function that appends to a chain. The function calls
+// append is inTx for a function that appends to a chain. The function calls
 // pass with the head that it has locked, and sets events.
-func appendTx(ctx context.Context, db *sql.DB, keyring *domain.Keyring, fn func(context.Context, *sql.Tx, *appending) error) error {
-	a := &appending{keyring: keyring}
-	return inTx(ctx, db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
+func (w writing) append(ctx context.Context, command string, fn func(context.Context, *sql.Tx, *appending) error) error {
+	a := &appending{keyring: w.keyring}
+	return w.inTx(ctx, command, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
 		a.inDoubt = inDoubt
 		err := fn(ctx, tx, a)
 		a.obstructed = a.obstructed || errors.Is(err, errObstructed)

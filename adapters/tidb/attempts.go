@@ -15,7 +15,7 @@ import (
 func (u *Users) Attempts(ctx context.Context, subject string, change func(*domain.Attempts)) error {
 	// Doing it again does no harm: an attempt of unknown outcome needs no
 	// settling.
-	err := inTx(ctx, u.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+	err := u.inTx(ctx, commandCountTries, func(ctx context.Context, tx *sql.Tx, _ bool) error {
 		attempts, err := lockAttempts(ctx, tx, subject)
 		if err != nil {
 			return err

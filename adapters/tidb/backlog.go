@@ -11,10 +11,26 @@ import (
 type Backlog struct {
 	// Messages is the number of records that it has not read yet.
 	Messages int64
+	// Unread is the same of each partition, in the order in which they were
+	// given.
+	Unread []int64
 	// Watermark is the least one that it has read, 0 if it has none.
 	Watermark uint64
 	// Open and Waived are the numbers of its dead letters.
 	Open, Waived int64
+}
+
+// Read returns the share of the messages of partitions that was read: 1 if there
+// are none.
+func (b Backlog) Read(partitions []projection.Partition) float64 {
+	messages := int64(0)
+	for _, p := range partitions {
+		messages += p.End - p.Earliest
+	}
+	if messages == 0 {
+		return 1
+	}
+	return max(0, 1-float64(b.Messages)/float64(messages))
 }
 
 // Backlog returns that of a generation, of partitions as they were looked at
@@ -29,7 +45,9 @@ func (g Generations) Backlog(ctx context.Context, number int, partitions []proje
 		if !known {
 			from = p.Earliest
 		}
-		backlog.Messages += max(0, p.End-from)
+		unread := max(0, p.End-from)
+		backlog.Messages += unread
+		backlog.Unread = append(backlog.Unread, unread)
 	}
 	backlog.Open, backlog.Waived, err = NewDeadLetters(g.db).Count(ctx, g.layout.Name, number)
 	return backlog, err

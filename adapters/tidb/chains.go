@@ -11,19 +11,24 @@ import (
 
 // Chains keeps the chains of events that belong to no user. It is safe for
 // concurrent use.
-type Chains struct {
-	db      *sql.DB
-	keyring *domain.Keyring
-}
+type Chains struct{ writing }
 
 // NewChains returns the chains in db, which keyring seals.
-func NewChains(db *sql.DB, keyring *domain.Keyring) Chains { return Chains{db: db, keyring: keyring} }
+func NewChains(db *sql.DB, keyring *domain.Keyring) Chains {
+	return Chains{writing{db: db, keyring: keyring}}
+}
+
+// Observed returns the same chains, whose transactions observe is told of.
+func (c Chains) Observed(observe Observe) Chains {
+	c.observe = observe
+	return c
+}
 
 // Append stores the event that link makes for the locked head of a chain.
 // link may be called several times and must give the same event, by id, each
 // time. An event whose id is in the outbox already is not stored again.
 func (c Chains) Append(ctx context.Context, chain domain.Chain, link func(domain.Head) (domain.Event, domain.Head)) error {
-	err := appendTx(ctx, c.db, c.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
+	err := c.append(ctx, commandAppendToChain, func(ctx context.Context, tx *sql.Tx, a *appending) error {
 		head, err := a.lockChain(ctx, tx, chain)
 		if err != nil {
 			return err

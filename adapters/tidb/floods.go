@@ -85,7 +85,7 @@ func (u *Users) EndedFloods(ctx context.Context, before time.Time, limit int) ([
 
 // EndFlood implements command.Floods.
 func (u *Users) EndFlood(ctx context.Context, key command.FloodKey, id domain.UserID, change func(*domain.User, domain.Flood)) error {
-	return appendTx(ctx, u.db, u.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
+	return u.append(ctx, commandRecordFloods, func(ctx context.Context, tx *sql.Tx, a *appending) error {
 		user, err := a.lockUser(ctx, tx, id)
 		if errors.Is(err, command.ErrUserNotFound) {
 			return deleteFlood(ctx, tx, key)
@@ -109,7 +109,7 @@ func (u *Users) EndFlood(ctx context.Context, key command.FloodKey, id domain.Us
 func (u *Users) EndUnknownFlood(
 	ctx context.Context, key command.FloodKey, link func(domain.Head, domain.Flood) (domain.Event, domain.Head),
 ) error {
-	return appendTx(ctx, u.db, u.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
+	return u.append(ctx, commandRecordFloods, func(ctx context.Context, tx *sql.Tx, a *appending) error {
 		head, err := a.lockChain(ctx, tx, key.Chain)
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ func (u *Users) LogIn(
 	ctx context.Context, account command.Account, subject string, keep int,
 	change func(*domain.User, *domain.Attempts, []domain.Session) error,
 ) error {
-	return u.update(ctx, account.ID, func(ctx context.Context, tx *sql.Tx, user *domain.User) error {
+	return u.update(ctx, commandLogIn, account.ID, func(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 		attempts, err := lockAttempts(ctx, tx, subject)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (u *Users) Refuse(
 	ctx context.Context, id domain.UserID, refusal command.Refusal,
 	change func(*domain.User, *domain.Attempts, *domain.Flood),
 ) error {
-	err := appendTx(ctx, u.db, u.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
+	err := u.append(ctx, commandRefuse, func(ctx context.Context, tx *sql.Tx, a *appending) error {
 		user, err := a.lockUser(ctx, tx, id)
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func (u *Users) RefuseUnknown(
 	ctx context.Context, chain domain.Chain, refusal command.Refusal,
 	change func(domain.Head, *domain.Attempts, *domain.Flood) ([]domain.Event, domain.Head),
 ) error {
-	err := appendTx(ctx, u.db, u.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
+	err := u.append(ctx, commandRefuseUnknown, func(ctx context.Context, tx *sql.Tx, a *appending) error {
 		head, err := a.lockChain(ctx, tx, chain)
 		if err != nil {
 			return err

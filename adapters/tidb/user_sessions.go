@@ -14,7 +14,7 @@ import (
 func (u *Users) UpdateSessions(
 	ctx context.Context, id domain.UserID, now time.Time, change func(*domain.User, []domain.Session) error,
 ) error {
-	return u.update(ctx, id, func(ctx context.Context, tx *sql.Tx, user *domain.User) error {
+	return u.update(ctx, commandEndSessions, id, func(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 		sessions, err := u.lockSessions(ctx, tx, id, now)
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ func (u *Users) genuine(sessions []domain.Session, err error) ([]domain.Session,
 func (u *Users) UpdateNamed(
 	ctx context.Context, id domain.UserID, sessions []string, change func(*domain.User, []domain.Session) error,
 ) error {
-	return u.update(ctx, id, func(ctx context.Context, tx *sql.Tx, user *domain.User) error {
+	return u.update(ctx, commandEndNamed, id, func(ctx context.Context, tx *sql.Tx, user *domain.User) error {
 		args := []any{id}
 		for _, session := range sessions {
 			args = append(args, session)

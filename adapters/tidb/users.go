@@ -11,27 +11,29 @@ import (
 )
 
 // Users implements command.Users. It is safe for concurrent use.
-type Users struct {
-	db      *sql.DB
-	keyring *domain.Keyring
-}
+type Users struct{ writing }
 
 var _ command.Users = (*Users)(nil)
 
 // NewUsers returns the users in db, whose chains keyring seals.
 func NewUsers(db *sql.DB, keyring *domain.Keyring) *Users {
-	return &Users{db: db, keyring: keyring}
+	return &Users{writing{db: db, keyring: keyring}}
+}
+
+// Observed returns the same users, whose transactions observe is told of.
+func (u *Users) Observed(observe Observe) *Users {
+	return &Users{writing{db: u.db, keyring: u.keyring, observe: observe}}
 }
 
 // Update implements command.Users.
 func (u *Users) Update(ctx context.Context, id domain.UserID, change func(*domain.User) error) error {
-	return u.update(ctx, id, func(_ context.Context, _ *sql.Tx, user *domain.User) error { return change(user) })
+	return u.update(ctx, commandUpdateUser, id, func(_ context.Context, _ *sql.Tx, user *domain.User) error { return change(user) })
 }
 
 func (u *Users) update(
-	ctx context.Context, id domain.UserID, change func(context.Context, *sql.Tx, *domain.User) error,
+	ctx context.Context, command string, id domain.UserID, change func(context.Context, *sql.Tx, *domain.User) error,
 ) error {
-	err := appendTx(ctx, u.db, u.keyring, func(ctx context.Context, tx *sql.Tx, a *appending) error {
+	err := u.append(ctx, command, func(ctx context.Context, tx *sql.Tx, a *appending) error {
 		user, err := a.lockUser(ctx, tx, id)
 		if err != nil {
 			return err

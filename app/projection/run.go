@@ -27,6 +27,9 @@ const (
 	RunStopped RunState = "stopped"
 )
 
+// RunStates are all states of a run.
+var RunStates = []RunState{RunRunning, RunInterrupted, RunSwitched, RunEqual, RunDiffers, RunFailed, RunStopped}
+
 // MaxDifferences is how many rows that differ a run keeps.
 const MaxDifferences = 20
 
