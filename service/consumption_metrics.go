@@ -39,11 +39,11 @@ func newConsumption(registry prometheus.Registerer) consumption {
 			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
 		}, []string{"projection"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "helfy_flush_duration_seconds", Help: "Time of such a transaction.",
+			Name: "helfy_flush_duration_seconds", Help: "Time of a transaction that stores records.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}, []string{"projection"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "helfy_flush_failures_total", Help: "Such transactions that failed; their records come again.",
+			Name: "helfy_flush_failures_total", Help: "Transactions that were to store records and failed; the records come again.",
 		}, []string{"projection"}),
 		repeats: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "helfy_consumer_repeats_total", Help: "Records that came again after they had been stored.",
