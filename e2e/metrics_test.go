@@ -143,6 +143,34 @@ func TestRecordsThatComeAgainAreCountedAsRepeatsAndAreNoDelay(t *testing.T) {
 	requireMetrics(t, second, metric{"helfy_lag_seconds", labels, 0})
 }
 
+func TestTheStateOfTheChangefeedIsAMetric(t *testing.T) {
+	config := stack.ServeMetrics(t, stack.New(t))
+	stack.Start(t, config, "consume")
+	requireState := func(state string) {
+		t.Helper()
+		requireMetrics(t, config,
+			metric{"helfy_changefeed_state", map[string]string{"state": state}, 1}, metric{"helfy_changefeed_state", nil, 1})
+	}
+	requireState("normal")
+	stack.Eventually(t, 30*time.Second, func() error {
+		metrics, _, err := stack.ReadMetrics(t, config)
+		if err != nil {
+			return err
+		}
+		lag, err := metrics.Sum("helfy_changefeed_checkpoint_lag_seconds", nil)
+		if err == nil && (lag <= 0 || lag > 30) {
+			err = fmt.Errorf("the changefeed is %v s behind", lag)
+		}
+		return err
+	})
+	if err := config.PauseChangefeed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	requireState("stopped")
+	stack.RemoveChangefeed(t.Context(), t, config)
+	requireState("removed")
+}
+
 func TestALoginThatFindsNoPlaceForItsHashIsCounted(t *testing.T) {
 	config := stack.ServeMetrics(t, stack.New(t))
 	config.HashConcurrency, config.HashMemoryKiB, config.HashTime = 1, 1<<18, 8 // a second or so

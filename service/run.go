@@ -156,7 +156,9 @@ func (c Config) consume(
 	}
 	running.Go(func() { keepStandbys(ctx, all, log) })
 	memory := c.changefeeds(db)
-	running.Go(func() { watchChangefeed(ctx, query.ShowChangefeed{Latest: latest, Memory: memory}, memory, log) })
+	show := query.ShowChangefeed{Latest: latest, Memory: memory}
+	metrics.MustRegister(newChangefeedGauges(show))
+	running.Go(func() { watchChangefeed(ctx, show, memory, log) })
 	running.Wait()
 	return nil
 }
