@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"helfy/devstack/probe"
 	"helfy/devstack/supervise"
@@ -18,6 +19,11 @@ const (
 	tidbPart    = "tidb"
 	kafkaPart   = "kafka"
 	defaultData = ".dev"
+
+	builtinKafka  = "builtin"
+	externalKafka = "external"
+	// kafkaCommand is the variable of the command that an external Kafka is.
+	kafkaCommand = "DEVSTACK_KAFKA_COMMAND"
 )
 
 func newFlags() *flag.FlagSet {
@@ -46,6 +52,8 @@ func configure(args []string, getenv func(string) string) (supervise.Config, err
 	flags := newFlags()
 	data := flags.String("data", "", "the `folder` that keeps data and logs (default "+defaultData+")")
 	ephemeral := flags.Bool("ephemeral", false, "keep nothing: a temporary folder, and free ports where no flag gives one")
+	kind := flags.String("kafka", builtinKafka, "`which` Kafka: builtin, or external, which is what "+
+		kafkaCommand+" starts, or without it what runs at KAFKA_BROKERS")
 	flags.IntVar(&tidb.Number, "tidb-port", 0, "`port` of TiDB (default "+tidb.Env+" or 4000)")
 	flags.IntVar(&kafka.Number, "kafka-port", 0, "`port` of Kafka (default "+kafka.Env+" or 9092)")
 	flags.IntVar(&ticdc.Number, "ticdc-port", 0, "`port` of TiCDC's API (default "+ticdc.Env+" or 8300)")
@@ -66,6 +74,10 @@ func configure(args []string, getenv func(string) string) (supervise.Config, err
 	if err := setPorts(ports, *ephemeral, getenv); err != nil {
 		return supervise.Config{}, err
 	}
+	broker, brokers, err := chooseKafka(*kind, dir, kafka, getenv)
+	if err != nil {
+		return supervise.Config{}, err
+	}
 	executable, err := os.Executable()
 	if err != nil {
 		return supervise.Config{}, fmt.Errorf("find this program's file: %w", err)
@@ -73,9 +85,9 @@ func configure(args []string, getenv func(string) string) (supervise.Config, err
 	return supervise.Config{
 		Dir:        dir,
 		Ephemeral:  *ephemeral,
-		Parts:      []supervise.Part{newTiDB(dir, tidb, ticdc), newKafka(dir, kafka)},
+		Parts:      []supervise.Part{newTiDB(dir, tidb, ticdc), broker},
 		Command:    flags.Args(),
-		Env:        environment(tidb, kafka, ticdc),
+		Env:        environment(tidb, brokers, ticdc),
 		Stderr:     os.Stderr,
 		Executable: executable,
 		Limits:     supervise.DefaultLimits,
@@ -142,24 +154,47 @@ func newTiDB(dir string, tidb, ticdc supervise.Port) supervise.Part {
 	}
 }
 
+// chooseKafka returns a kind of Kafka as a part, and its brokers.
+func chooseKafka(kind, dir string, port supervise.Port, getenv func(string) string) (part supervise.Part, brokers string, err error) {
+	command, running := getenv(kafkaCommand), getenv("KAFKA_BROKERS")
+	switch {
+	case kind == builtinKafka:
+		return newKafka(filepath.Join(dir, kafkaPart), port), port.Addr(), nil
+	case kind != externalKafka:
+		return part, "", fmt.Errorf("--kafka: %q is neither %s nor %s", kind, builtinKafka, externalKafka)
+	case command != "":
+		// Not in the builtin one's folder, which has other files.
+		part = newKafka(filepath.Join(dir, kafkaPart, externalKafka), port)
+		part.Args = append(part.Args, command)
+		return part, port.Addr(), nil
+	case running != "":
+		first, _, _ := strings.Cut(running, ",")
+		return supervise.Part{
+			Name: kafkaPart, Foreign: running,
+			Ready: func(ctx context.Context) error { return probe.Kafka(ctx, first) },
+		}, running, nil
+	}
+	return part, "", fmt.Errorf("--kafka %s needs %s, or KAFKA_BROKERS for one that runs", externalKafka, kafkaCommand)
+}
+
 func newKafka(dir string, kafka supervise.Port) supervise.Part {
 	return supervise.Part{
 		Name:  kafkaPart,
-		Args:  []string{kafkaPart, filepath.Join(dir, kafkaPart), strconv.Itoa(kafka.Number)},
+		Args:  []string{kafkaPart, dir, strconv.Itoa(kafka.Number)},
 		Ports: []supervise.Port{kafka},
 		Ready: func(ctx context.Context) error { return probe.Kafka(ctx, kafka.Addr()) },
 	}
 }
 
 // environment is what production sets, for this stack.
-func environment(tidb, kafka, ticdc supervise.Port) []string {
+func environment(tidb supervise.Port, brokers string, ticdc supervise.Port) []string {
 	return []string{
 		"TIDB_HOST=127.0.0.1",
 		"TIDB_PORT=" + strconv.Itoa(tidb.Number),
 		"TIDB_USER=root",
 		"TIDB_PASSWORD=",
 		"TIDB_DATABASE=helfy",
-		"KAFKA_BROKERS=" + kafka.Addr(),
+		"KAFKA_BROKERS=" + brokers,
 		"TICDC_URL=" + ticdcURL(ticdc),
 	}
 }

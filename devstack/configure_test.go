@@ -70,6 +70,8 @@ func TestBadCommandLineIsExplained(t *testing.T) {
 		"no command":         {args: nil, want: "no command"},
 		"two kinds of data":  {args: []string{"--ephemeral", "--data", "x", "true"}, want: "--data and --ephemeral"},
 		"port out of range":  {args: []string{"--tidb-port", "70000", "true"}, want: "--tidb-port or DEVSTACK_TIDB_PORT: 70000"},
+		"unknown Kafka":      {args: []string{"--kafka", "real", "true"}, want: `--kafka: "real" is neither builtin nor external`},
+		"no external Kafka":  {args: []string{"--kafka", "external", "true"}, want: "needs DEVSTACK_KAFKA_COMMAND, or KAFKA_BROKERS"},
 		"variable no number": {args: []string{"true"}, env: "abc", want: `"abc" is not a port`},
 	}
 	for name, test := range tests {
@@ -77,6 +79,44 @@ func TestBadCommandLineIsExplained(t *testing.T) {
 			_, err := configure(test.args, func(string) string { return test.env })
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestAnExternalKafkaIsACommandOrRunsAlready(t *testing.T) {
+	const command, port = "'/opt/a kafka/serve' --fast", "29092"
+	for name, test := range map[string]struct {
+		env     map[string]string
+		args    []string
+		foreign string
+		brokers string
+	}{
+		"a command": {
+			env:  map[string]string{"DEVSTACK_KAFKA_COMMAND": command, "KAFKA_BROKERS": "10.0.0.1:9092"},
+			args: []string{"kafka", filepath.Join("kafka", "external"), port, command}, brokers: "127.0.0.1:" + port,
+		},
+		"one that runs": {
+			env:     map[string]string{"KAFKA_BROKERS": "10.0.0.1:9092,10.0.0.2:9092"},
+			foreign: "10.0.0.1:9092,10.0.0.2:9092", brokers: "10.0.0.1:9092,10.0.0.2:9092",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := configure([]string{"--kafka", "external", "--kafka-port", port, "true"}, func(name string) string { return test.env[name] })
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := cfg.Parts[1]
+			if len(part.Args) > 1 {
+				if part.Args[1], err = filepath.Rel(cfg.Dir, part.Args[1]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if part.Name != "kafka" || !slices.Equal(part.Args, test.args) || part.Foreign != test.foreign || (len(part.Ports) == 0) != (test.foreign != "") {
+				t.Errorf("got %+v", part)
+			}
+			if want := "KAFKA_BROKERS=" + test.brokers; !slices.Contains(cfg.Env, want) {
+				t.Errorf("got %q, want %s", cfg.Env, want)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"helfy/devstack/kafka"
 	"helfy/devstack/supervise"
@@ -17,7 +18,8 @@ import (
 
 const usage = `devstack runs COMMAND beside a real TiDB, Kafka and change feed.
 
-  devstack [--data DIR | --ephemeral] [--tidb-port N] [--kafka-port N] [--ticdc-port N] -- COMMAND…
+  devstack [--data DIR | --ephemeral] [--kafka builtin|external]
+           [--tidb-port N] [--kafka-port N] [--ticdc-port N] -- COMMAND…
   devstack ctl [--data DIR] kill|start|restart tidb|kafka
   devstack reset [--data DIR]
 
@@ -28,6 +30,11 @@ stops, and its exit code is devstack's; 125 is a failure of devstack itself.
 ctl kills (SIGKILL), starts or restarts a part while COMMAND lives. It finds the
 devstack by DEVSTACK_CTL, which COMMAND has, or by its data folder. A part that ends
 by itself is reported and COMMAND goes on, as it must when a real one is away.
+
+--kafka external is another Kafka than the builtin one. DEVSTACK_KAFKA_COMMAND starts
+it: words of a shell's that get two arguments, the port and the data folder, and
+become the broker. Without that variable it is what runs at KAFKA_BROKERS, which
+devstack neither starts nor stops.
 
 reset removes the data folder, unless a devstack uses it.
 
@@ -74,13 +81,17 @@ func role(name string, args []string) int {
 			}
 			return tidb.Run(ctx, tidb.Config{DataDir: args[0], TiDBPort: ports[0], TiCDCPort: ports[1]})
 		})
-	case name == kafkaPart && len(args) == 2:
+	case name == kafkaPart && (len(args) == 2 || len(args) == 3):
 		return supervise.ServePart(limit, func(ctx context.Context) error {
-			ports, err := atoi(args[1:])
+			ports, err := atoi(args[1:2])
 			if err != nil {
 				return err
 			}
-			return kafka.Run(ctx, kafka.Config{DataDir: args[0], Port: ports[0]})
+			cfg := kafka.Config{DataDir: args[0], Port: ports[0]}
+			if len(args) == 3 {
+				return kafka.RunCommand(ctx, cfg, args[2], limit-time.Second)
+			}
+			return kafka.Run(ctx, cfg)
 		})
 	}
 	return supervise.Role(name, args)

@@ -30,8 +30,12 @@ const (
 	limit      = 30 * time.Second
 )
 
-// TestMain is also the broker's process: with "broker DIR PORT" as arguments.
+// TestMain is also the broker's process: with "broker DIR PORT" as arguments,
+// or with "command PORT DIR", which no supervisor holds a pipe of.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == "command" {
+		os.Exit(runCommand(os.Args[2], os.Args[3]))
+	}
 	if len(os.Args) == 4 && os.Args[1] == "broker" {
 		port, err := strconv.Atoi(os.Args[3])
 		if err != nil {

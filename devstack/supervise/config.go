@@ -44,6 +44,9 @@ type Part struct {
 	Name string
 	// Args are the role and its arguments.
 	Args []string
+	// Foreign is where a part runs that somebody else starts and stops: it has
+	// neither Args nor Ports, is only waited for, and ctl refuses it.
+	Foreign string
 	// Ports are where it listens.
 	Ports []Port
 	// Ready returns nil once the part answers. It is tried again and again.

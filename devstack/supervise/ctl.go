@@ -89,6 +89,9 @@ func obey(ctx context.Context, conn net.Conn, parts []*part) error {
 	if err != nil {
 		return err
 	}
+	if p.Foreign != "" {
+		return fmt.Errorf("%s runs at %s without devstack, which neither starts nor stops it", p.Name, p.Foreign)
+	}
 	switch verb {
 	case "kill":
 		return p.kill()

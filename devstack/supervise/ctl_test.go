@@ -1,9 +1,11 @@
 package supervise_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"helfy/devstack/supervise"
@@ -35,6 +37,39 @@ func TestCtlKillsStartsAndRestarts(t *testing.T) {
 	if s.stderr.has("by itself") {
 		t.Error("an end that ctl ordered is reported as one that nobody wanted")
 	}
+}
+
+func TestCtlKillsWhatAPartHasStarted(t *testing.T) {
+	s := start(t, sh("echo running; exec sleep 1000"), with(func(s *setup) { s.Server = wrapping }))
+	s.awaitOutput("running")
+	for range 3 {
+		s.control("kill", "tidb")
+		expectAnswer(t, s.serverAddr(), false)
+		s.control("start", "tidb")
+		expectAnswer(t, s.serverAddr(), true)
+	}
+}
+
+func TestAForeignPartIsOnlyWaitedFor(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := start(t, sh("echo running; exec sleep 1000"), with(func(s *setup) {
+		s.Server, s.ServerPort = foreign, l.Addr().(*net.TCPAddr).Port
+	}))
+	s.awaitOutput("running")
+	s.awaitReport("waiting for tidb at " + l.Addr().String())
+	for _, verb := range []string{"kill", "start", "restart"} {
+		err := supervise.Control(s.socket(), verb, "tidb")
+		if want := "tidb runs at " + l.Addr().String() + " without devstack"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", verb, err, want)
+		}
+	}
+	s.signal(syscall.SIGTERM)
+	s.wait()
+	expectAnswer(t, l.Addr().String(), true)
 }
 
 func TestCtlRefusesWhatItCannotDo(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -53,6 +54,8 @@ const (
 	silent   behaviour = "silent"   // never answers
 	stubborn behaviour = "stubborn" // does not stop
 	slow     behaviour = "slow"     // takes a second to stop
+	wrapping behaviour = "wrapping" // is the parent of the one that serves
+	foreign  behaviour = "foreign"  // was there before
 )
 
 func runSupervisor(text string) int {
@@ -62,18 +65,20 @@ func runSupervisor(text string) int {
 	}
 	server := supervise.Port{Number: s.ServerPort, Title: "TiDB", Flag: "--tidb-port", Env: "DEVSTACK_TIDB_PORT"}
 	broker := supervise.Port{Number: s.Kafka, Title: "Kafka", Flag: "--kafka-port", Env: "DEVSTACK_KAFKA_PORT"}
+	first := supervise.Part{
+		Name: "tidb", Args: []string{"server", s.Dir, strconv.Itoa(server.Number), string(s.Server)}, Ports: []supervise.Port{server},
+		Ready: func(ctx context.Context) error { return dial(ctx, server.Addr()) },
+	}
+	if s.Server == foreign {
+		first.Args, first.Ports, first.Foreign = nil, nil, server.Addr()
+	}
 	code, err := supervise.Run(supervise.Config{
 		Dir: s.Dir, Ephemeral: s.Ephemeral, Command: s.Command, Env: s.Env,
 		Stderr: os.Stderr, Executable: os.Args[0], Limits: limits,
-		Parts: []supervise.Part{
-			{
-				Name: "tidb", Args: []string{"server", s.Dir, strconv.Itoa(server.Number), string(s.Server)}, Ports: []supervise.Port{server},
-				Ready: func(ctx context.Context) error { return dial(ctx, server.Addr()) },
-			}, {
-				Name: "kafka", Args: []string{"kafka", s.Dir, strconv.Itoa(broker.Number)}, Ports: []supervise.Port{broker},
-				Ready: func(ctx context.Context) error { return probe.Kafka(ctx, broker.Addr()) },
-			},
-		},
+		Parts: []supervise.Part{first, {
+			Name: "kafka", Args: []string{"kafka", s.Dir, strconv.Itoa(broker.Number)}, Ports: []supervise.Port{broker},
+			Ready: func(ctx context.Context) error { return probe.Kafka(ctx, broker.Addr()) },
+		}},
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "devstack:", err)
@@ -96,6 +101,11 @@ func runRole(name string, args []string) int {
 		if name == "kafka" {
 			defer logStop(args[0], "kafka")
 			return kafka.Run(ctx, kafka.Config{DataDir: filepath.Join(args[0], "kafka"), Port: port})
+		}
+		if behaviour(args[2]) == wrapping {
+			child := exec.Command(os.Args[0], supervise.RoleVerb, name, args[0], args[1], string(steady))
+			child.Stderr = os.Stderr
+			return child.Run()
 		}
 		defer logStop(args[0], "tidb")
 		return serve(ctx, port, behaviour(args[2]))

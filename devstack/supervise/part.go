@@ -83,6 +83,12 @@ func (p *part) launch(ctx context.Context) error {
 		return fmt.Errorf("start %s: %w", p.Name, err)
 	}
 	began := time.Now()
+	if p.Foreign != "" {
+		if err := p.awaitReady(ctx); err != nil {
+			return fmt.Errorf("wait for %s at %s: %w", p.Name, p.Foreign, err)
+		}
+		return nil
+	}
 	if err := p.spawn(); err != nil {
 		return fmt.Errorf("start %s: %w", p.Name, err)
 	}
@@ -110,11 +116,15 @@ func (p *part) spawn() error {
 func (p *part) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Ready)
 	defer cancel()
+	var ended <-chan struct{} // nil for a foreign part, whose end is not seen
+	if p.proc != nil {
+		ended = p.proc.done
+	}
 	for {
 		attempt, cancel := context.WithTimeout(ctx, probeLimit)
 		err := p.Ready(attempt)
 		cancel()
-		if !p.proc.running() {
+		if p.proc != nil && !p.proc.running() {
 			return fmt.Errorf("it ended with %v%s", p.proc.cmd.ProcessState, tail(p.log))
 		}
 		if err == nil {
@@ -122,8 +132,12 @@ func (p *part) awaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not ready: %w (last: %v)%s", context.Cause(ctx), err, tail(p.log))
-		case <-p.proc.done:
+			err = fmt.Errorf("not ready: %w (last: %v)", context.Cause(ctx), err)
+			if p.proc != nil {
+				err = fmt.Errorf("%w%s", err, tail(p.log))
+			}
+			return err
+		case <-ended:
 		case <-time.After(probeEvery):
 		}
 	}
@@ -146,16 +160,34 @@ func (p *part) end() error {
 	return p.killProcess()
 }
 
+// killProcess kills the part's process group: a part may be a command that it
+// has started.
 func (p *part) killProcess() error {
-	if err := p.proc.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	pid := p.proc.cmd.Process.Pid
+	// The group is there until its leader is reaped, and named after it.
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill %s: %w", p.Name, err)
 	}
 	// Not before: the end of the lifeline is the order to stop in good order.
 	p.proc.lifeline.Close()
 	if !p.proc.wait(killLimit) {
-		return fmt.Errorf("%s (pid %d) is still there %v after SIGKILL", p.Name, p.proc.cmd.Process.Pid, killLimit)
+		return fmt.Errorf("%s (pid %d) is still there %v after SIGKILL", p.Name, pid, killLimit)
 	}
-	return nil
+	return p.awaitPorts()
+}
+
+// awaitPorts returns once the ports of a part that was killed are free: what
+// it has started may end a moment after it.
+func (p *part) awaitPorts() error {
+	for deadline := time.Now().Add(killLimit); ; time.Sleep(probeEvery) {
+		err := checkPorts(p.Ports)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%v after %s was killed: %w", killLimit, p.Name, err)
+		}
+	}
 }
 
 // watch reports an end that nobody asked for. It ends with the process.

@@ -149,12 +149,16 @@ func (s *supervisor) startParts(ctx context.Context) error {
 	s.report("data in %s, logs in %s", s.cfg.Dir, filepath.Join(s.cfg.Dir, "log"))
 	g, ctx := errgroup.WithContext(ctx)
 	for _, p := range s.parts {
+		g.Go(func() error { return p.start(ctx) })
+		if p.Foreign != "" {
+			s.report("waiting for %s at %s", p.Name, p.Foreign)
+			continue
+		}
 		var at []string
 		for _, port := range p.Ports {
 			at = append(at, fmt.Sprintf("%s on %s", port.Title, port.Addr()))
 		}
 		s.report("starting %s: %s", p.Name, strings.Join(at, ", "))
-		g.Go(func() error { return p.start(ctx) })
 	}
 	return g.Wait()
 }

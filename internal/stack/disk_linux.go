@@ -30,8 +30,8 @@ func NewOwnOnSmallDisk(t testing.TB, size int) (*Own, *Disk) {
 	}
 	const mountAndRun = `mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"`
 	args := []string{"-c", mountAndRun, "sh", strconv.Itoa(size), kafka, binary("devstack")}
-	args = append(args, dataIn(t, dir)...)
-	command := exec.CommandContext(context.Background(), "sh", append(append(args, "--"), untilStdinEnds...)...)
+	args = append(args, arguments(dataIn(t, dir)...)...)
+	command := exec.CommandContext(context.Background(), "sh", args...)
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},

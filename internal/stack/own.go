@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -31,14 +32,13 @@ func binary(name string) string {
 // NewOwn starts a devstack that ends with the test.
 func NewOwn(t testing.TB) *Own {
 	t.Helper()
-	return newOwn(t, exec.CommandContext(context.Background(), binary("devstack"), append([]string{"--ephemeral", "--"}, untilStdinEnds...)...))
+	return newOwn(t, exec.CommandContext(context.Background(), binary("devstack"), arguments("--ephemeral")...))
 }
 
 // NewOwnIn is NewOwn with its data in a folder: kafka, tidb and log.
 func NewOwnIn(t testing.TB, dir string) *Own {
 	t.Helper()
-	args := append(dataIn(t, dir), append([]string{"--"}, untilStdinEnds...)...)
-	return newOwn(t, exec.CommandContext(context.Background(), binary("devstack"), args...))
+	return newOwn(t, exec.CommandContext(context.Background(), binary("devstack"), arguments(dataIn(t, dir)...)...))
 }
 
 // dataIn returns the flags of a devstack with its data in a folder, on ports
@@ -65,10 +65,15 @@ func FreePort(t testing.TB) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// untilStdinEnds is the command of a devstack that tells its environment and
-// ends with this process, whatever happens to it: cat ends with its standard
-// input.
-var untilStdinEnds = []string{"sh", "-c", "env; echo; exec cat"}
+// arguments returns flags of devstack with the command behind them, which tells
+// its environment and ends with this process, whatever happens to it: cat ends
+// with its standard input. Its Kafka is the one that the tests run against.
+func arguments(flags ...string) []string {
+	if os.Getenv("DEVSTACK_KAFKA_COMMAND") != "" {
+		flags = append(flags, "--kafka", "external")
+	}
+	return append(flags, "--", "sh", "-c", "env; echo; exec cat")
+}
 
 func newOwn(t testing.TB, command *exec.Cmd) *Own {
 	t.Helper()
