@@ -54,11 +54,13 @@ func ensureTopic(ctx context.Context, admin sarama.ClusterAdmin, topic Topic) (c
 	err = admin.CreateTopic(topic.Name, &sarama.TopicDetail{
 		NumPartitions: int32(topic.Partitions), ReplicationFactor: int16(topic.Replication), ConfigEntries: settings,
 	}, false)
-	if err == nil {
-		return true, awaitTopic(ctx, admin, topic)
-	}
-	if !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+	created = err == nil
+	if !created && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 		return false, fmt.Errorf("create topic %s: %w", topic.Name, err)
+	}
+	// One that exists may be just as new: made by another process at once.
+	if err := awaitTopic(ctx, admin, topic); err != nil || created {
+		return created, err
 	}
 	return false, checkTopic(admin, topic)
 }
