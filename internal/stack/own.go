@@ -3,6 +3,7 @@ package stack
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -160,11 +161,19 @@ func (o *Own) value(name string) string {
 // done.
 func (o *Own) Ctl(verb, part string) {
 	o.t.Helper()
+	if err := o.Try(verb, part); err != nil {
+		o.t.Error(err)
+	}
+}
+
+// Try is Ctl of what may fail.
+func (o *Own) Try(verb, part string) error {
 	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, binary("devstack"), "ctl", verb, part)
 	command.Env = o.env
 	if out, err := command.CombinedOutput(); err != nil {
-		o.t.Errorf("devstack ctl %s %s: %v: %s", verb, part, err, out)
+		return fmt.Errorf("devstack ctl %s %s: %w: %s", verb, part, err, out)
 	}
+	return nil
 }

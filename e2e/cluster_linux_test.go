@@ -1,0 +1,109 @@
+//go:build apachekafka
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"helfy/internal/stack"
+	"helfy/service"
+)
+
+// replicas is how many brokers have each partition; one less must have a
+// record before it is acknowledged.
+const replicas = 3
+
+func TestAClusterOutlivesTheDeathAndTheRestartsOfItsBrokers(t *testing.T) {
+	var cluster stack.Cluster
+	config := stack.NewWith(t, func(c *service.Config) {
+		cluster = stack.NewCluster(t, replicas)
+		c.KafkaBrokers, c.ChangefeedBrokers = cluster.Addresses(), cluster.Addresses()
+		c.KafkaReplication = replicas
+	})
+	logins := newLoad(t, config, 20)
+	logins.logins, logins.pause = 500, 200*time.Millisecond
+	api := stack.NewClient(stack.Start(t, config, "serve").Address(t))
+	stack.Start(t, config, "consume")
+	stack.Start(t, config, "consume")
+	requireReplicated(t, config)
+
+	logins.start(t.Context(), api)
+	logins.waitFor(t, 100)
+	dead := cluster[leader(t, config)-1]
+	began := time.Now()
+	dead.Kill()
+	requireComplete(t, api)
+	t.Logf("the broker that led a partition was killed (-9); the log was complete beyond that %s later", time.Since(began).Round(time.Millisecond))
+	if rebuilt := runRebuild(t, config, "audit"); rebuilt.Records == 0 {
+		t.Errorf("with one broker of %d dead: %+v", replicas, rebuilt)
+	}
+	dead.Start()
+	dead.Await()
+	requireReplicated(t, config)
+
+	for _, broker := range cluster {
+		broker.Stop()
+		broker.Start()
+		broker.Await()
+		requireReplicated(t, config)
+	}
+	t.Logf("the brokers were restarted one after the other; %d logins so far", logins.done())
+	logins.finish(t)
+	for _, answer := range logins.answers {
+		if answer.kind != "200" {
+			t.Errorf("a login was answered %s", answer.kind)
+		}
+	}
+	requireExactlyOnce(t, config, api, logins)
+	runRebuild(t, config, "audit")
+	runRebuild(t, config, "logins")
+	requireExactlyOnce(t, config, api, logins)
+}
+
+// leader returns the node that leads partition 0 of the events.
+func leader(t *testing.T, config service.Config) (node int32) {
+	t.Helper()
+	describe(t, config, func(partition *sarama.PartitionMetadata) {
+		if partition.ID == 0 {
+			node = partition.Leader
+		}
+	})
+	return node
+}
+
+// requireReplicated waits until every replica of the topics is in sync, as an
+// operator must before the next broker is stopped.
+func requireReplicated(t *testing.T, config service.Config) {
+	t.Helper()
+	stack.Eventually(t, patience, func() (err error) {
+		describe(t, config, func(partition *sarama.PartitionMetadata) {
+			if len(partition.Isr) != replicas {
+				err = fmt.Errorf("partition %d has %v in sync", partition.ID, partition.Isr)
+			}
+		})
+		return err
+	})
+}
+
+// describe looks at each partition of the events.
+func describe(t *testing.T, config service.Config, look func(*sarama.PartitionMetadata)) {
+	t.Helper()
+	admin, err := sarama.NewClusterAdmin(config.KafkaBrokers, sarama.NewConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	topics, err := admin.DescribeTopics([]string{config.ChangesTopic, config.EventsTopic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range topics {
+		for _, partition := range topic.Partitions {
+			look(partition)
+		}
+	}
+}
