@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -25,13 +26,15 @@ func TestAClusterOutlivesTheDeathAndTheRestartsOfItsBrokers(t *testing.T) {
 		c.KafkaReplication = replicas
 	})
 	logins := newLoad(t, config, 20)
-	logins.logins, logins.pause = 500, 200*time.Millisecond
+	logins.pause = 200 * time.Millisecond
 	api := stack.NewClient(stack.Start(t, config, "serve").Address(t))
 	stack.Start(t, config, "consume")
 	stack.Start(t, config, "consume")
 	requireReplicated(t, config)
 
-	logins.start(t.Context(), api)
+	ctx, endLoad := context.WithCancel(t.Context())
+	defer endLoad()
+	logins.start(ctx, api)
 	logins.waitFor(t, 100)
 	dead := cluster[leader(t, config)-1]
 	began := time.Now()
@@ -51,8 +54,8 @@ func TestAClusterOutlivesTheDeathAndTheRestartsOfItsBrokers(t *testing.T) {
 		broker.Await()
 		requireReplicated(t, config)
 	}
-	t.Logf("the brokers were restarted one after the other; %d logins so far", logins.done())
-	logins.finish(t)
+	endLoad()
+	logins.wait.Wait()
 	for _, answer := range logins.answers {
 		if answer.kind != "200" {
 			t.Errorf("a login was answered %s", answer.kind)
