@@ -59,7 +59,7 @@ func setRetention(t *testing.T, config service.Config, topic string) {
 func awaitDeletion(t *testing.T, config service.Config, topic string, from int) (first int) {
 	t.Helper()
 	stack.Eventually(t, wait, func() error {
-		partitions, err := kafka.Brokers(config.KafkaBrokers).Partitions(t.Context(), topic)
+		partitions, err := kafka.Cluster{Brokers: config.KafkaBrokers}.Partitions(t.Context(), topic)
 		if err != nil {
 			return err
 		}

@@ -92,7 +92,7 @@ func (b *Broker) Await() {
 		}
 		ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
 		defer cancel()
-		return kafka.Brokers{b.Address()}.Ping(ctx)
+		return kafka.Cluster{Brokers: []string{b.Address()}}.Ping(ctx)
 	})
 }
 
