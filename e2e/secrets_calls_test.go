@@ -226,6 +226,7 @@ func (p *planter) runCommands() {
 	p.run("", "projections", "prune", "audit")
 	p.run("", "key", "create", filepath.Join(dir, "key"))
 	p.run("", "hash", "calibrate", "--target", "20ms")
+	p.run("", "probe", p.config.TiCDCURL+"/api/v2/health")
 	p.runUserCommands()
 	p.run("", "message", "decode", "../canaljson/testdata/tiflow-v8.5.5/users.insert_nulls.ext.json")
 }

@@ -16,31 +16,7 @@ import (
 
 	"helfy/domain"
 	"helfy/internal/stack"
-	"helfy/service"
 )
-
-// fillLog writes so many events of user 9 into the live generation of the
-// audit log, beneath what is there.
-func fillLog(t *testing.T, config service.Config, count int) {
-	t.Helper()
-	db := stack.DB(t, config)
-	const chunk = 1000
-	for from := 0; from < count; from += chunk {
-		var rows []string
-		for i := from; i < min(count, from+chunk); i++ {
-			id := strconv.Itoa(i)
-			rows = append(rows, `(1, `+strconv.Itoa(1000+i)+`, 'outbox', '`+id+`', 'event', 'LOGIN_SUCCESS', 9, 'filler', '192.0.2.1', `+strconv.Itoa(i+1)+`,
-				'{"id":"`+id+`","aggregatetype":"user","aggregateid":"9","type":"LOGIN_SUCCESS","payload":"{\\"userId\\":9,\\"username\\":\\"filler\\"}","metadata":"{\\"actor\\":\\"user:9\\"}"}',
-				'none', 0, `+id+`)`)
-		}
-		_, err := db.ExecContext(t.Context(), `
-			INSERT INTO projection_audit_entries (generation, commit_ts, table_name, row_key, source, event_type, user_id, username, ip, seq,
-			       new_row, topic, kafka_partition, kafka_offset) VALUES `+strings.Join(rows, ","))
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // open begins an export and returns its answer.
 func open(t *testing.T, client *stack.Client, token, query string) *http.Response {
@@ -123,7 +99,7 @@ func TestAnExportSaysWhatItIsAndIsRecorded(t *testing.T) {
 func TestNoCellOfAnExportIsAFormula(t *testing.T) {
 	config, client, token, _ := newLog(t)
 	for i, name := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"} {
-		fillLog(t, config, 1)
+		stack.FillLog(t, config, 1)
 		if _, err := stack.DB(t, config).ExecContext(t.Context(),
 			"UPDATE projection_audit_entries SET username = ?, commit_ts = ? WHERE row_key = '0'", name, 10+i); err != nil {
 			t.Fatal(err)
@@ -144,7 +120,7 @@ func TestAnExportOfManyRowsIsExactAndTakesNoMemory(t *testing.T) {
 	stack.Alone(t)
 	config, client, token, _ := newLog(t)
 	const count = 60_000
-	fillLog(t, config, count)
+	stack.FillLog(t, config, count)
 	peak := stack.WatchHeap()
 	lines := bufio.NewScanner(open(t, client, token, "?format=jsonl&userId=9").Body)
 	lines.Buffer(nil, 1<<20)
@@ -175,7 +151,7 @@ func TestAnExportThatBreaksOffDoesNotLookWhole(t *testing.T) {
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
 	awaitComplete(t, client, token)
-	fillLog(t, config, 40_000)
+	stack.FillLog(t, config, 40_000)
 	response := open(t, client, token, "?format=csv")
 	if _, err := io.ReadFull(response.Body, make([]byte, 1000)); err != nil {
 		t.Fatal(err)
@@ -190,7 +166,7 @@ func TestAnExportThatBreaksOffDoesNotLookWhole(t *testing.T) {
 
 func TestOnlyAFewExportsAreUnderWay(t *testing.T) {
 	config, client, token, _ := newLog(t)
-	fillLog(t, config, 40_000) // more than the buffers between take
+	stack.FillLog(t, config, 40_000) // more than the buffers between take
 	for range 2 {
 		if status := open(t, client, token, "").StatusCode; status != http.StatusOK {
 			t.Fatalf("status %d", status)

@@ -46,8 +46,11 @@ func (c Config) withMetrics(
 	return group.Wait()
 }
 
+// metricsHandler also tells that the process is alive: one that only consumes
+// has no other listener.
 func metricsHandler(registry *prometheus.Registry, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError), Registry: registry,
 	}))

@@ -30,6 +30,7 @@ type commands struct {
 	Projections projectionsCommand `cmd:"" help:"Look after the generations of projections."`
 	Deadletters deadLetterCommands `cmd:"" help:"Look after messages that projections could not understand."`
 	Message     messageCommands    `cmd:"" help:"Look at messages of the topics."`
+	Probe       probeCommand       `cmd:"" help:"Ask a URL within three seconds, for health checks; an answer other than 200 is an error."`
 
 	Notifications notificationCommands `cmd:"" help:"Look at notifications, and send again those that were given up."`
 }

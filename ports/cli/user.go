@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"helfy/app/command"
@@ -50,7 +51,8 @@ type userCreate struct {
 	Username      string `required:"" help:"Name of the user."`
 	Admin         bool   `help:"Give the role admin."`
 	IfNotExists   bool   `help:"Succeed if somebody has the name already."`
-	PasswordStdin bool   `required:"" help:"Read the password from the first line of standard input."`
+	PasswordStdin bool   `required:"" xor:"password" help:"Read the password from the first line of standard input."`
+	PasswordFile  string `required:"" xor:"password" type:"path" help:"Read it from the first line of a file."`
 }
 
 // maxPasswordLine bounds what is read from standard input, in bytes.
@@ -62,7 +64,7 @@ func (u userCreate) Run(s session) error {
 	if err != nil {
 		return err
 	}
-	password, err := readPassword(s.stdin)
+	password, err := u.password(s.stdin)
 	if err != nil {
 		return err
 	}
@@ -82,17 +84,33 @@ func (u userCreate) Run(s session) error {
 	return s.say("created user %s with id %d and role %s", u.Username, id, role)
 }
 
-func readPassword(r io.Reader) (domain.Secret, error) {
+func (u userCreate) password(stdin io.Reader) (password domain.Secret, err error) {
+	if u.PasswordFile == "" {
+		return readPassword(stdin)
+	}
+	file, err := os.Open(u.PasswordFile)
+	if err != nil {
+		return domain.Secret{}, fmt.Errorf("read password: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return readPasswordFrom(file, u.PasswordFile)
+}
+
+func readPassword(stdin io.Reader) (domain.Secret, error) {
+	return readPasswordFrom(stdin, "standard input")
+}
+
+func readPasswordFrom(r io.Reader, source string) (domain.Secret, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, maxPasswordLine+1)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return domain.Secret{}, fmt.Errorf("read password from standard input: %w", err)
+		return domain.Secret{}, fmt.Errorf("read password from %s: %w", source, err)
 	}
 	if len(line) > maxPasswordLine {
-		return domain.Secret{}, fmt.Errorf("the first line of standard input is longer than %d bytes", maxPasswordLine)
+		return domain.Secret{}, fmt.Errorf("the first line of %s is longer than %d bytes", source, maxPasswordLine)
 	}
 	password := strings.TrimRight(line, "\r\n")
 	if password == "" {
-		return domain.Secret{}, errors.New("standard input has no password on its first line")
+		return domain.Secret{}, fmt.Errorf("%s has no password on its first line", source)
 	}
 	return domain.NewSecret(password), nil
 }
