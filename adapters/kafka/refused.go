@@ -33,7 +33,7 @@ func (c Cluster) explain(err error) error {
 		network net.Error
 	)
 	switch {
-	case errors.Is(err, io.EOF) || errors.As(err, &first):
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &first):
 		return fmt.Errorf("the broker hung up (if it always does, look at KAFKA_TLS and the variables KAFKA_SASL_…): %w", err)
 	case c.TLS != nil && errors.As(err, &network) && network.Timeout():
 		return fmt.Errorf("the broker does not answer (if it never does, look at KAFKA_TLS): %w", err)

@@ -38,7 +38,13 @@ type Broker struct {
 // Properties are lines of server.properties, which override the command's.
 func NewBroker(t testing.TB, properties ...string) *Broker {
 	t.Helper()
-	b := newBroker(t, FreePort(t), properties...)
+	return NewBrokerAt(t, FreePort(t), properties...)
+}
+
+// NewBrokerAt is NewBroker whose port is given.
+func NewBrokerAt(t testing.TB, port int, properties ...string) *Broker {
+	t.Helper()
+	b := newBroker(t, port, properties...)
 	b.Start()
 	b.Await()
 	return b
