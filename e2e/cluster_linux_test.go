@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // record before it is acknowledged.
 const replicas = 3
 
-func TestAClusterOutlivesTheDeathAndTheRestartsOfItsBrokers(t *testing.T) {
+func TestAClusterOutlivesADeadBrokerALostDiskAndRestarts(t *testing.T) {
 	var cluster stack.Cluster
 	config := stack.NewWith(t, func(c *service.Config) {
 		cluster = stack.NewCluster(t, replicas)
@@ -44,12 +45,14 @@ func TestAClusterOutlivesTheDeathAndTheRestartsOfItsBrokers(t *testing.T) {
 	if rebuilt := runRebuild(t, config, "audit"); rebuilt.Records == 0 {
 		t.Errorf("with one broker of %d dead: %+v", replicas, rebuilt)
 	}
+	dead.LoseDisk()
 	dead.Start()
 	dead.Await()
 	requireReplicated(t, config)
 
 	for _, broker := range cluster {
 		broker.Stop()
+		requireLeaders(t, config)
 		broker.Start()
 		broker.Await()
 		requireReplicated(t, config)
@@ -92,7 +95,21 @@ func requireReplicated(t *testing.T, config service.Config) {
 	})
 }
 
-// describe looks at each partition of the events.
+// requireLeaders waits until each partition is led by a broker that is in sync,
+// while one is stopped.
+func requireLeaders(t *testing.T, config service.Config) {
+	t.Helper()
+	stack.Eventually(t, patience, func() (err error) {
+		describe(t, config, func(partition *sarama.PartitionMetadata) {
+			if len(partition.Isr) != replicas-1 || !slices.Contains(partition.Isr, partition.Leader) {
+				err = fmt.Errorf("partition %d is led by %d, with %v in sync", partition.ID, partition.Leader, partition.Isr)
+			}
+		})
+		return err
+	})
+}
+
+// describe looks at each partition of the topics.
 func describe(t *testing.T, config service.Config, look func(*sarama.PartitionMetadata)) {
 	t.Helper()
 	admin, err := sarama.NewClusterAdmin(config.KafkaBrokers, sarama.NewConfig())

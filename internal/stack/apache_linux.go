@@ -109,6 +109,14 @@ func (b *Broker) Kill() { b.t.Helper(); b.end(syscall.SIGKILL) }
 // Stop is described at Kill.
 func (b *Broker) Stop() { b.t.Helper(); b.end(syscall.SIGTERM) }
 
+// LoseDisk removes what a broker that has ended had stored.
+func (b *Broker) LoseDisk() {
+	b.t.Helper()
+	if err := os.RemoveAll(filepath.Join(b.dir, "data")); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 func (b *Broker) end(signal syscall.Signal) {
 	b.t.Helper()
 	if b.process == nil {
