@@ -28,8 +28,7 @@ type History struct {
 const watermarkEvery = 1000
 
 // Fill writes a history to the configuration's topics as the change feed
-// would; the feed itself should be paused. The topics are deleted when the
-// test ends.
+// would; the feed itself should be paused.
 func Fill(t testing.TB, config service.Config, history History) {
 	t.Helper()
 	keyring, err := Keyring(config.KeyFile)
@@ -37,7 +36,6 @@ func Fill(t testing.TB, config service.Config, history History) {
 		t.Fatal(err)
 	}
 	w := &historyWriter{t: t, config: config, keyring: keyring, producer: newProducer(t, config)}
-	t.Cleanup(func() { deleteTopics(t, config) })
 	ts := domain.TSOOfTime(time.Now().Add(time.Minute)) // later than what the feed itself has promised
 	states := make([]domain.UserState, history.Users)
 	for i := range history.Commits {
@@ -66,23 +64,6 @@ func newProducer(t testing.TB, config service.Config) sarama.SyncProducer {
 		t.Fatal(err)
 	}
 	return producer
-}
-
-// deleteTopics frees what Kafka keeps of a history.
-func deleteTopics(t testing.TB, config service.Config) {
-	admin, err := sarama.NewClusterAdmin(config.KafkaBrokers, sarama.NewConfig())
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
-		if err := admin.DeleteTopic(topic); err != nil {
-			t.Error(err)
-		}
-	}
-	if err := admin.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 // historyWriter gathers messages and sends them in batches.

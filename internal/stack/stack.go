@@ -5,6 +5,7 @@ package stack
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/google/uuid"
 
 	"helfy/adapters/tidb"
@@ -99,7 +101,26 @@ func tearDown(t testing.TB, config service.Config) {
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 	defer cancel()
 	RemoveChangefeed(ctx, t, config)
+	deleteTopics(t, config)
 	dropDatabase(t, config)
+}
+
+// deleteTopics frees what Kafka keeps: a broker with thousands of partitions is
+// slow. The test may have left it dead.
+func deleteTopics(t testing.TB, config service.Config) {
+	admin, err := sarama.NewClusterAdmin(config.KafkaBrokers, sarama.NewConfig())
+	if err != nil {
+		t.Logf("the topics are left: %v", err)
+		return
+	}
+	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
+		if err := admin.DeleteTopic(topic); err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+			t.Logf("topic %s is left: %v", topic, err)
+		}
+	}
+	if err := admin.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // RemoveChangefeed deletes the configuration's changefeed.
