@@ -60,6 +60,4 @@ func byName(services types.Services) []types.ServiceConfig {
 func once(service types.ServiceConfig) bool { return service.Restart != "unless-stopped" }
 
 // helfy reports whether a service runs the program of this repository.
-func helfy(service types.ServiceConfig) bool {
-	return service.Build != nil && service.Build.Target == "helfy"
-}
+func helfy(service types.ServiceConfig) bool { return service.Image == "helfy:local" }
