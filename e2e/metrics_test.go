@@ -109,6 +109,19 @@ func TestProcessesTellWhatBecameOfLoginsAndOfTheirRecords(t *testing.T) {
 		metric{"helfy_rebuild_progress_ratio", nil, 1})...)
 }
 
+// rewind makes consumers of the audit log read a topic from its beginning. None
+// may run.
+func rewind(t *testing.T, config service.Config, topic string) {
+	t.Helper()
+	partitions, err := config.Kafka().Partitions(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Kafka().Commit(t.Context(), config.ConsumerGroup+"."+topic, partitions, make([]int64, len(partitions))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestRecordsThatComeAgainAreCountedAsRepeatsAndAreNoDelay(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
@@ -119,14 +132,7 @@ func TestRecordsThatComeAgainAreCountedAsRepeatsAndAreNoDelay(t *testing.T) {
 	if err := process.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	brokers, group := config.Kafka(), config.ConsumerGroup+"."+config.EventsTopic
-	partitions, err := brokers.Partitions(t.Context(), config.EventsTopic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := brokers.Commit(t.Context(), group, partitions, make([]int64, len(partitions))); err != nil {
-		t.Fatal(err)
-	}
+	rewind(t, config, config.EventsTopic)
 	second := stack.ServeMetrics(t, config)
 	stack.Start(t, second, "consume")
 	stack.Eventually(t, 30*time.Second, func() error {

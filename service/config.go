@@ -26,6 +26,11 @@ type Config struct {
 
 	MetricsAddress string `env:"METRICS_ADDRESS" doc:"host:port where /metrics can be read by Prometheus, without a login; empty for nowhere"`
 
+	TracesExporter     string `env:"OTEL_TRACES_EXPORTER" doc:"otlp sends traces, none does not; if empty they are sent when one of the next two is set"`
+	OTLPEndpoint       string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" doc:"OpenTelemetry collector that traces are sent to, http://host:port; /v1/traces is appended"`
+	OTLPTracesEndpoint string `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" doc:"the same as a whole URL; counts more"`
+	OTLPProtocol       string `env:"OTEL_EXPORTER_OTLP_PROTOCOL" doc:"how, http/protobuf if empty; docs/operations.md names the other OTEL_ variables"`
+
 	TiDBHost     string        `env:"TIDB_HOST" envDefault:"127.0.0.1" doc:"TiDB's address"`
 	TiDBPort     int           `env:"TIDB_PORT" envDefault:"4000" doc:"TiDB's MySQL port"`
 	TiDBUser     string        `env:"TIDB_USER" envDefault:"root" doc:"TiDB user"`
@@ -164,6 +169,7 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("PORT", c.Port >= 0 && c.Port <= 65535, "%d is no port", c.Port)
 	_, _, err := net.SplitHostPort(c.MetricsAddress)
 	check("METRICS_ADDRESS", c.MetricsAddress == "" || err == nil, "%q is not host:port", c.MetricsAddress)
+	c.validateTraces(check)
 	check("TIDB_PORT", c.TiDBPort > 0 && c.TiDBPort <= 65535, "%d is no port", c.TiDBPort)
 	check("TIDB_DATABASE", c.TiDBDatabase != "" && len(c.TiDBDatabase) <= 64, "want 1 to 64 characters")
 	check("TIDB_MAX_CONNS", c.TiDBMaxConns > 0, "want at least 1, got %d", c.TiDBMaxConns)

@@ -12,14 +12,16 @@ import (
 	"helfy/domain"
 )
 
-// observedHasher tells how busy a hasher is, and how long hashes take.
+// observedHasher tells how busy a hasher is, and how long hashes take, of which
+// it also makes spans.
 type observedHasher struct {
 	*argon2id.Hasher
+	spans   spans
 	refused prometheus.Counter
 	took    prometheus.Histogram
 }
 
-func newObservedHasher(hasher *argon2id.Hasher, registry prometheus.Registerer) observedHasher {
+func newObservedHasher(hasher *argon2id.Hasher, spans spans, registry prometheus.Registerer) observedHasher {
 	gauge := func(name, help string, read func(argon2id.Load) int) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "helfy_login_hash_" + name, Help: help,
@@ -30,7 +32,7 @@ func newObservedHasher(hasher *argon2id.Hasher, registry prometheus.Registerer) 
 	gauge("running", "Password hashes that have a processor.", func(l argon2id.Load) int { return l.Running })
 	gauge("limit", "Places for password hashes that there are.", func(l argon2id.Load) int { return l.Limit })
 	o := observedHasher{
-		Hasher: hasher,
+		Hasher: hasher, spans: spans,
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "helfy_login_hash_refused_total", Help: "Password hashes that were refused because all places were taken.",
 		}),
@@ -54,25 +56,31 @@ func (o observedHasher) Reserve(ctx context.Context) (reserved context.Context, 
 
 // Hash implements command.Hasher.
 func (o observedHasher) Hash(ctx context.Context, password domain.Secret) (string, error) {
-	began := time.Now()
+	ctx, ended := o.begin(ctx, "hash password")
 	hash, err := o.Hasher.Hash(ctx, password)
-	o.observe(began, err)
+	ended(err)
 	return hash, err
 }
 
 // Verify implements command.Hasher.
 func (o observedHasher) Verify(ctx context.Context, hash string, password domain.Secret) (bool, error) {
-	began := time.Now()
+	ctx, ended := o.begin(ctx, "verify password")
 	right, err := o.Hasher.Verify(ctx, hash, password)
-	o.observe(began, err)
+	ended(err)
 	return right, err
 }
 
-func (o observedHasher) observe(began time.Time, err error) {
-	if err == nil {
-		o.took.Observe(time.Since(began).Seconds())
+// begin begins to observe a hash.
+func (o observedHasher) begin(ctx context.Context, name string) (inside context.Context, ended func(error)) {
+	began := time.Now()
+	ctx, spanned := o.spans.start(ctx, name)
+	return ctx, func(err error) {
+		spanned(err)
+		if err == nil {
+			o.took.Observe(time.Since(began).Seconds())
+		}
+		o.countRefused(err)
 	}
-	o.countRefused(err)
 }
 
 func (o observedHasher) countRefused(err error) {

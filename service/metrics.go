@@ -17,9 +17,15 @@ import (
 	"helfy/domain"
 )
 
-// withMetrics runs the parts of a process with a registry of their own. If
-// METRICS_ADDRESS is set, the registry can be read there at /metrics until the
-// parts have ended.
+// withTelemetry runs the parts of a process with a registry of their own, and
+// sends their traces. If METRICS_ADDRESS is set, the registry can be read there
+// at /metrics until the parts have ended.
+func (c Config) withTelemetry(
+	ctx context.Context, log *slog.Logger, run func(context.Context, *prometheus.Registry) error,
+) error {
+	return c.withTraces(ctx, log, func() error { return c.withMetrics(ctx, log, run) })
+}
+
 func (c Config) withMetrics(
 	ctx context.Context, log *slog.Logger, run func(context.Context, *prometheus.Registry) error,
 ) error {

@@ -109,7 +109,7 @@ func (c Config) newNotifier(
 		Group:        c.group(projection.NotificationsName),
 		Topics:       topics,
 		Projection:   projection.Notables{},
-		Store:        n.store,
+		Store:        traced[projection.Notable](n.store, projection.NotificationsName, c.spans()),
 		Completeness: projection.Completeness{Topics: topics, Store: n.store.Generations(), Kafka: observer},
 		OnFresh: func(ctx context.Context, log *slog.Logger, outcome projection.Outcome[projection.Notable]) {
 			if outcome.DeadLetter != "" {

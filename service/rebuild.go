@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"helfy/adapters/kafka"
@@ -36,7 +37,11 @@ const (
 func (c Config) Rebuild(
 	ctx context.Context, name string, options projection.RebuildOptions, progress func(projection.Progress),
 ) (rebuilt projection.Rebuilt, err error) {
-	return c.rebuildAs(ctx, name, options, rebuildHooks{by: atTerminal.Actor, progress: progress})
+	err = c.withTraces(ctx, slog.Default(), func() error {
+		rebuilt, err = c.rebuildAs(ctx, name, options, rebuildHooks{by: atTerminal.Actor, progress: progress})
+		return err
+	})
+	return rebuilt, err
 }
 
 // rebuildHooks are told of a rebuild as it goes on.

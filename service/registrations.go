@@ -104,7 +104,7 @@ func (r registration[R]) completeness(observer *kafka.Observer) projection.Compl
 func (r registration[R]) consumer(c Config, observer *kafka.Observer, metrics consumption, log *slog.Logger) consumer {
 	return events.NewConsumer(measured(events.Config[R]{
 		Name: r.name(), Group: c.group(r.name()), Topics: r.Topics,
-		Projection: r.Projection, Store: r.Store, Flushes: r.Flushes, OnFresh: r.OnFresh,
+		Projection: r.Projection, Store: traced[R](r.Store, r.name(), c.spans()), Flushes: r.Flushes, OnFresh: r.OnFresh,
 		Completeness: r.completeness(observer), OnComplete: r.OnComplete,
 	}, metrics.of(r.name())), c.Kafka(), log)
 }
@@ -120,11 +120,13 @@ func (r registration[R]) rebuild(
 	return projection.Rebuild[R]{
 		Name: r.name(), Projection: r.Projection, Topics: c.Kafka(), Generations: r.generations(),
 		Partitions: func(ctx context.Context) ([]projection.Partition, error) { return c.partitions(ctx, r.Topics) },
-		Store:      func(generation int) projection.BuildStore[R] { return r.Store.Generation(generation) },
-		Fed:        r.Store,
-		Complete:   r.completeness(observer).Await,
-		Derive:     r.Derive,
-		Progress:   progress,
+		Store: func(generation int) projection.BuildStore[R] {
+			return tracedRebuild[R](r.Store.Generation(generation), r.name(), c.spans())
+		},
+		Fed:      r.Store,
+		Complete: r.completeness(observer).Await,
+		Derive:   r.Derive,
+		Progress: progress,
 	}.Run(ctx, options)
 }
 

@@ -43,7 +43,7 @@ const (
 
 // Run is Serve and Consume in one process.
 func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address string)) error {
-	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
+	return c.withTelemetry(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
 		group, ctx := errgroup.WithContext(ctx)
 		latest := c.latestChangefeed()
 		group.Go(func() error { return c.serve(ctx, log, metrics, latest, ready) })
@@ -56,7 +56,7 @@ func (c Config) Run(ctx context.Context, log *slog.Logger, ready func(address st
 // ShutdownGrace, and finishes the requests under way. It listens before it
 // calls ready with its address.
 func (c Config) Serve(ctx context.Context, log *slog.Logger, ready func(address string)) error {
-	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
+	return c.withTelemetry(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
 		return c.serve(ctx, log, metrics, c.latestChangefeed(), ready)
 	})
 }
@@ -74,7 +74,7 @@ func (c Config) serve(
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "serve"))
-	observe := newTransactionTimes(metrics)
+	observe := c.spans().transactions(newTransactionTimes(metrics))
 	users := tidb.NewUsers(db, keyring).Observed(observe)
 	observer, err := c.Kafka().Observer()
 	if err != nil {
@@ -104,7 +104,7 @@ func (c Config) serve(
 // Consume keeps the projections up to date until ctx ends; then it finishes
 // the records in hand.
 func (c Config) Consume(ctx context.Context, log *slog.Logger) error {
-	return c.withMetrics(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
+	return c.withTelemetry(ctx, log, func(ctx context.Context, metrics *prometheus.Registry) error {
 		return c.consume(ctx, log, metrics, c.latestChangefeed())
 	})
 }
@@ -173,7 +173,7 @@ func (c Config) newHandler(
 	if err != nil {
 		return nil, err
 	}
-	hasher := newObservedHasher(plain, metrics)
+	hasher := newObservedHasher(plain, c.spans(), metrics)
 	database := query.Cached(func(ctx context.Context) error { return tidb.Ping(ctx, db) })
 	audit, gaps := c.auditLog(db), c.changefeeds(db)
 	changefeed := query.ShowChangefeed{Latest: latest, Memory: gaps}
@@ -216,6 +216,7 @@ func (c Config) newHandler(
 		Ready:          readyUntil(ctx, query.Cached(func(ctx context.Context) error { return tidb.Ready(ctx, db) })),
 		TrustedProxies: c.TrustedProxies,
 		Metrics:        metrics,
+		Tracer:         c.spans().tracer,
 		Log:            log,
 	}), nil
 }

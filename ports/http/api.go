@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"helfy/app/command"
 	"helfy/app/query"
@@ -87,7 +88,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Metrics gets the metrics of requests.
 	Metrics prometheus.Registerer
-	Log     *slog.Logger
+	// Tracer makes the spans of requests, nil for none.
+	Tracer oteltrace.Tracer
+	Log    *slog.Logger
 }
 
 const (
@@ -102,6 +105,7 @@ func NewHandler(config Config) http.Handler {
 	router := chi.NewRouter()
 	router.Use(
 		withMetrics(config.Metrics),
+		withTraces(config.Tracer),
 		withScheme(config.TrustedProxies),
 		withHeaders,
 		withRequestID,

@@ -50,10 +50,7 @@ func withRequestID(next http.Handler) http.Handler {
 		if runes := []rune(agent); len(runes) > maxUserAgent {
 			agent = string(runes[:maxUserAgent])
 		}
-		origin := domain.Origin{RequestID: id, UserAgent: agent}
-		if trace := r.Header.Get("Traceparent"); traceparentForm.MatchString(trace) {
-			origin.Traceparent = trace
-		}
+		origin := domain.Origin{RequestID: id, UserAgent: agent, Traceparent: traceparentOf(r)}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), originKey, origin)))
 	})
 }
