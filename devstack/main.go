@@ -26,6 +26,7 @@ const usage = `devstack runs COMMAND beside a real TiDB, Kafka and change feed.
 COMMAND finds them by TIDB_HOST, TIDB_PORT, TIDB_USER, TIDB_PASSWORD, TIDB_DATABASE,
 KAFKA_BROKERS and TICDC_URL. Signals are passed on to it. When it ends, everything
 stops, and its exit code is devstack's; 125 is a failure of devstack itself.
+DEVSTACK_GC_TTL sets TiCDC's gc-ttl, 24h unless it is there.
 
 ctl kills (SIGKILL), starts or restarts a part while COMMAND lives. It finds the
 devstack by DEVSTACK_CTL, which COMMAND has, or by its data folder. A part that ends
@@ -79,7 +80,11 @@ func role(name string, args []string) int {
 			if err != nil {
 				return err
 			}
-			return tidb.Run(ctx, tidb.Config{DataDir: args[0], TiDBPort: ports[0], TiCDCPort: ports[1]})
+			ttl, err := gcTTL()
+			if err != nil {
+				return err
+			}
+			return tidb.Run(ctx, tidb.Config{DataDir: args[0], TiDBPort: ports[0], TiCDCPort: ports[1], GCTTL: ttl})
 		})
 	case name == kafkaPart && (len(args) == 2 || len(args) == 3):
 		return supervise.ServePart(limit, func(ctx context.Context) error {
@@ -95,6 +100,22 @@ func role(name string, args []string) int {
 		})
 	}
 	return supervise.Role(name, args)
+}
+
+// gcTTLEnv is the environment variable that sets TiCDC's gc-ttl, for tests of
+// what comes after it.
+const gcTTLEnv = "DEVSTACK_GC_TTL"
+
+func gcTTL() (time.Duration, error) {
+	text := os.Getenv(gcTTLEnv)
+	if text == "" {
+		return 0, nil
+	}
+	ttl, err := time.ParseDuration(text)
+	if err != nil || ttl < time.Second {
+		return 0, fmt.Errorf("%s: want a duration of at least 1s, got %q", gcTTLEnv, text)
+	}
+	return ttl, nil
 }
 
 func atoi(texts []string) ([]int, error) {

@@ -77,6 +77,52 @@ func (m *Manager) Pause(id string) error {
 	return f.save()
 }
 
+// Update gives a stopped or failed changefeed another definition. As with
+// TiCDC, what the request leaves out stays, but for the members of
+// replica_config, which get TiCDC's defaults; a target_ts cannot be taken
+// away, a start_ts not be changed.
+func (m *Manager) Update(ctx context.Context, id string, request changefeed.Request) (Snapshot, error) {
+	m.control.Lock()
+	defer m.control.Unlock()
+	f, err := m.get(id)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	s := f.Snapshot()
+	if s.State != Stopped && s.State != Failed {
+		return Snapshot{}, changefeed.Errorf(changefeed.ErrUpdateRefused, "can only update changefeed config when it is stopped or failed")
+	}
+	if request.StartTs != 0 {
+		return Snapshot{}, changefeed.Errorf(changefeed.ErrInvalidParam, "start_ts can not be updated")
+	}
+	updated := s.Definition.Request
+	if request.TargetTs != 0 {
+		if request.TargetTs <= updated.StartTs {
+			return Snapshot{}, changefeed.Errorf(changefeed.ErrUpdateRefused,
+				"can not update target_ts:%d less than start_ts:%d", request.TargetTs, updated.StartTs)
+		}
+		updated.TargetTs = request.TargetTs
+	}
+	if request.SinkURI != "" {
+		updated.SinkURI = request.SinkURI
+	}
+	if len(request.Config) > 0 {
+		updated.Config = request.Config
+	}
+	definition, err := changefeed.Parse(updated)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if err := m.check(ctx, definition); err != nil {
+		return Snapshot{}, err
+	}
+	f.stop()
+	f.mu.Lock()
+	f.definition, f.record.Request = definition, definition.Request
+	f.mu.Unlock()
+	return f.Snapshot(), f.save()
+}
+
 // Resume runs a stopped or failed changefeed on, from its checkpoint or, when
 // it is not 0, from the given one.
 func (m *Manager) Resume(ctx context.Context, id string, checkpoint uint64) error {

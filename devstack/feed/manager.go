@@ -19,12 +19,11 @@ import (
 )
 
 const (
-	// gcTTL is how long a changefeed that does not run keeps the changes
-	// behind its checkpoint: TiCDC's default of gc-ttl.
-	gcTTL = 24 * time.Hour
-	// keepAtLeast is how far back a new changefeed can start.
+	// DefaultGCTTL is TiCDC's default of gc-ttl.
+	DefaultGCTTL = 24 * time.Hour
+	// keepAtLeast is how far back a new changefeed can start, unless the gc-ttl
+	// is shorter.
 	keepAtLeast = 10 * time.Minute
-	gcInterval  = time.Minute
 )
 
 // Manager owns the changefeeds. It is safe for concurrent use.
@@ -32,18 +31,20 @@ type Manager struct {
 	dir      string
 	changes  *change.Store
 	database Database
+	gcTTL    time.Duration
 
 	control sync.Mutex // held while a changefeed is created or changes its state
 	mu      sync.Mutex
 	feeds   map[string]*Feed
 }
 
-// Open loads the changefeeds of dir; Start runs them.
-func Open(dir string, changes *change.Store, database Database) (*Manager, error) {
+// Open loads the changefeeds of dir; Start runs them. One that does not run
+// keeps the changes behind its checkpoint for gcTTL, as with TiCDC's gc-ttl.
+func Open(dir string, changes *change.Store, database Database, gcTTL time.Duration) (*Manager, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create changefeed folder: %w", err)
 	}
-	m := &Manager{dir: dir, changes: changes, database: database, feeds: map[string]*Feed{}}
+	m := &Manager{dir: dir, changes: changes, database: database, gcTTL: gcTTL, feeds: map[string]*Feed{}}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("list changefeeds: %w", err)
@@ -243,13 +244,16 @@ func (m *Manager) Collect(now uint64) error {
 		return nil
 	}
 	defer m.control.Unlock()
-	keep := tso.Before(now, keepAtLeast)
+	keep := tso.Before(now, min(keepAtLeast, m.gcTTL))
 	for _, f := range m.all() {
 		s := f.Snapshot()
 		switch {
-		case s.State == Finished:
-		case s.State == Normal || s.State == Warning || s.Checkpoint > tso.Before(now, gcTTL):
+		case s.State == Finished || s.State == Failed && s.Fault != nil && s.Fault.Code == changefeed.ErrGCTTL:
+		case s.State == Normal || s.State == Warning || s.Checkpoint > tso.Before(now, m.gcTTL):
 			keep = min(keep, s.Checkpoint)
+		default:
+			f.end(Failed, changefeed.Errorf(changefeed.ErrGCTTL,
+				"the checkpoint-ts(%d) lag of the changefeed(%s) has exceeded the GC TTL and the changefeed is blocking global GC progression", s.Checkpoint, s.Definition.ID))
 		}
 	}
 	if keep <= m.changes.Floor() {

@@ -27,13 +27,15 @@ type pump struct {
 	db      *database
 	changes *change.Store
 	feeds   *feed.Manager
+	// collectEvery is how often what nobody needs any more is given up.
+	collectEvery time.Duration
 }
 
 // run works until ctx ends. Its errors mean that changes could be lost: the
 // process must not go on.
 func (p *pump) run(ctx context.Context) error {
 	advance, settle := time.NewTicker(advanceInterval), time.NewTicker(settleInterval)
-	state, collect := time.NewTicker(stateInterval), time.NewTicker(collectInterval)
+	state, collect := time.NewTicker(stateInterval), time.NewTicker(p.collectEvery)
 	defer advance.Stop()
 	defer settle.Stop()
 	defer state.Stop()

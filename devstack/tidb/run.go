@@ -4,6 +4,7 @@
 package tidb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ type Config struct {
 	TiDBPort int
 	// TiCDCPort serves TiCDC's HTTP API v2.
 	TiCDCPort int
+	// GCTTL is TiCDC's gc-ttl: how long a changefeed that does not run keeps the
+	// changes behind its checkpoint. 0 means TiCDC's default.
+	GCTTL time.Duration
 }
 
 // closeTimeout bounds how long the changefeeds may go on sending at the end.
@@ -65,7 +69,8 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func serve(ctx context.Context, cfg Config, db *database, changes *change.Store, c *capture.Capture) error {
-	feeds, err := feed.Open(filepath.Join(cfg.DataDir, "changefeeds"), changes, db)
+	gcTTL := cmp.Or(cfg.GCTTL, feed.DefaultGCTTL)
+	feeds, err := feed.Open(filepath.Join(cfg.DataDir, "changefeeds"), changes, db, gcTTL)
 	if err != nil {
 		return err
 	}
@@ -82,7 +87,7 @@ func serve(ctx context.Context, cfg Config, db *database, changes *change.Store,
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	pumpCtx, stopPump := context.WithCancel(context.WithoutCancel(ctx))
-	pump := &pump{db: db, changes: changes, feeds: feeds}
+	pump := &pump{db: db, changes: changes, feeds: feeds, collectEvery: min(collectInterval, gcTTL/2)}
 	g.Go(func() error { return pump.run(pumpCtx) })
 	feeds.Start()
 	server := &http.Server{Handler: api.Handler(feeds), ReadHeaderTimeout: 10 * time.Second}

@@ -35,6 +35,7 @@ func Handler(m *feed.Manager) http.Handler {
 	mux.HandleFunc("GET /api/v2/changefeeds/{id}/status", a.feedStatus)
 	mux.HandleFunc("POST /api/v2/changefeeds/{id}/pause", a.pause)
 	mux.HandleFunc("POST /api/v2/changefeeds/{id}/resume", a.resume)
+	mux.HandleFunc("PUT /api/v2/changefeeds/{id}", a.update)
 	mux.HandleFunc("DELETE /api/v2/changefeeds/{id}", a.delete)
 	return mux
 }
@@ -65,6 +66,20 @@ func (a api) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, newInfo(s, false))
+}
+
+func (a api) update(w http.ResponseWriter, r *http.Request) {
+	var request changefeed.Request
+	if err := decode(w, r, &request); err != nil {
+		fail(w, err)
+		return
+	}
+	s, err := a.feeds.Update(r.Context(), r.PathValue("id"), request)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	answer(w, newInfo(s, true))
 }
 
 func (a api) list(w http.ResponseWriter, r *http.Request) {

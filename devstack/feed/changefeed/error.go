@@ -33,6 +33,7 @@ const (
 	ErrMessageTooLarge   = "CDC:ErrMessageTooLarge"
 	ErrKafkaSend         = "CDC:ErrKafkaAsyncSendMessage"
 	ErrKafkaNew          = "CDC:ErrKafkaNewProducer"
+	ErrGCTTL             = "CDC:ErrGCTTLExceeded"
 	ErrUpdateRefused     = "CDC:ErrChangefeedUpdateRefused"
 	ErrUnexpected        = "CDC:ErrInternalServerError"
 )

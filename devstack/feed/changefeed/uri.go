@@ -146,11 +146,23 @@ func value[T any](p *T, standard T) T {
 	return *p
 }
 
+// secretNames are the parts of parameters' names that TiCDC takes for secrets.
+var secretNames = []string{
+	"password", "passwd", "pwd", "access", "token", "secret", "key", "signature", "credential", "private", "client",
+}
+
 // MaskURI hides what is secret in a sink_uri, as TiCDC does in its answers.
 func MaskURI(text string) string {
 	uri, err := url.Parse(text)
 	if err != nil {
 		return ""
 	}
+	query := uri.Query()
+	for name := range query {
+		if slices.ContainsFunc(secretNames, func(part string) bool { return strings.Contains(strings.ToLower(name), part) }) {
+			query.Set(name, "xxxxx")
+		}
+	}
+	uri.RawQuery = query.Encode()
 	return uri.Redacted()
 }
