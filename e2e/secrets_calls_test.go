@@ -221,6 +221,8 @@ func (p *planter) runCommands() {
 	p.run("", "changefeed", "status")
 	p.run("", "changefeed", "pause")
 	p.run("", "changefeed", "resume")
+	p.run("", "changefeed", "remove", p.config.ChangefeedID)
+	p.run("", "changefeed", "ensure", "--replace")
 	p.run("", "user", "list")
 	p.run("", "projections", "list")
 	p.run("", "projections", "prune", "audit")

@@ -7,9 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"helfy/app/command"
+	"helfy/app/query"
 	"helfy/domain"
 	"helfy/internal/stack"
 	"helfy/service"
@@ -30,7 +35,7 @@ func callTiCDC(t *testing.T, config service.Config, method, path string, body an
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s: %d %s, %v", method, path, response.StatusCode, answer, err)
@@ -92,3 +97,139 @@ func TestAChangefeedThatSomebodyChangedIsTold(t *testing.T) {
 	}
 	told("normal")
 }
+
+// replacing asks for a changefeed as it must be, and keeps what it is told.
+func replacing(told *[]string) command.EnsureChangefeed {
+	return command.EnsureChangefeed{Replace: true, Tell: func(format string, args ...any) {
+		*told = append(*told, fmt.Sprintf(format, args...))
+	}}
+}
+
+func TestAChangefeedThatDiffersIsChangedWithoutLosingAnything(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(request map[string]any)
+		done   string
+	}{
+		"in place": {func(request map[string]any) {
+			request["replica_config"].(map[string]any)["filter"].(map[string]any)["event_filters"] = []any{}
+		}, "updated"},
+		"by another one": {func(request map[string]any) {
+			request["target_ts"] = tsoIn(time.Hour) // which an update cannot take away
+		}, "replaced"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := stack.New(t)
+			stack.AddUser(t, config, "admin", domain.RoleAdmin)
+			client, _ := stack.Run(t, config)
+			token := login(t, client, "admin")
+			callTiCDC(t, config, http.MethodPost, "/"+config.ChangefeedID+"/pause", nil)
+			request := map[string]any{"replica_config": callTiCDC(t, config, http.MethodGet, "/"+config.ChangefeedID, nil)["config"]}
+			c.change(request)
+			callTiCDC(t, config, http.MethodPut, "/"+config.ChangefeedID, request)
+			callTiCDC(t, config, http.MethodPost, "/"+config.ChangefeedID+"/resume", struct{}{})
+			if _, _, err := config.EnsureChangefeed(t.Context()); !errors.Is(err, command.ErrChangefeedDiffers) {
+				t.Errorf("not asked to change it: %v", err)
+			}
+			before := callTiCDC(t, config, http.MethodGet, "/"+config.ChangefeedID, nil)
+			if before["state"] != "normal" {
+				t.Errorf("although nobody asked for a change it is %v", before["state"])
+			}
+			login(t, client, "admin")
+			var told []string
+			ensured, err := config.MakeChangefeed(t.Context(), replacing(&told))
+			if err != nil || ensured.Done != c.done || ensured.Lost != nil || ensured.Changefeed.State != query.ChangefeedNormal {
+				t.Fatalf("%+v, %v, told %q", ensured, err, told)
+			}
+			login(t, client, "admin")
+			eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
+				if len(entries) != 8 {
+					return fmt.Errorf("%d entries, want those of a creation and three logins", len(entries))
+				}
+				return nil
+			})
+			requireNoGap(t, client, token)
+			told = nil
+			if ensured, err := config.MakeChangefeed(t.Context(), replacing(&told)); err != nil || ensured.Done != "unchanged" || len(told) != 0 {
+				t.Errorf("a second time: %+v, %v, told %q", ensured, err, told)
+			}
+		})
+	}
+}
+
+func TestADefinitionThatTiCDCDoesNotAcceptLeavesTheOldOneRunning(t *testing.T) {
+	config := stack.New(t)
+	other := config
+	other.KafkaPartitions = 99
+	var told []string
+	ensured, err := other.MakeChangefeed(t.Context(), replacing(&told))
+	if err == nil || !strings.Contains(err.Error(), "ErrKafkaInvalidPartitionNum") || ensured.Done != "" {
+		t.Errorf("%+v, %v, told %q", ensured, err, told)
+	}
+	if _, _, err := config.EnsureChangefeed(t.Context()); err != nil {
+		t.Errorf("the old one: %v", err)
+	}
+}
+
+func TestTwoWhoReplaceTheChangefeedTakeTurns(t *testing.T) {
+	config := stack.New(t)
+	callTiCDC(t, config, http.MethodPost, "/"+config.ChangefeedID+"/pause", nil)
+	callTiCDC(t, config, http.MethodPut, "/"+config.ChangefeedID, map[string]any{"target_ts": tsoIn(time.Hour)})
+	var both sync.WaitGroup
+	var done [2]string
+	for i := range done {
+		both.Go(func() {
+			var told []string
+			ensured, err := config.MakeChangefeed(t.Context(), replacing(&told))
+			if err != nil {
+				t.Errorf("%v, told %q", err, told)
+			}
+			done[i] = ensured.Done
+		})
+	}
+	both.Wait()
+	slices.Sort(done[:])
+	if done != [2]string{"replaced", "unchanged"} {
+		t.Errorf("done are %q", done)
+	}
+}
+
+func TestAPausedChangefeedGoesOnWhenItIsReplacedByItself(t *testing.T) {
+	config := stack.New(t)
+	if err := config.PauseChangefeed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := config.EnsureChangefeed(t.Context())
+	if !errors.Is(err, command.ErrChangefeedDiffers) || !strings.Contains(err.Error(), "helfy changefeed resume") {
+		t.Errorf("got %v", err)
+	}
+	var told []string
+	if ensured, err := config.MakeChangefeed(t.Context(), replacing(&told)); err != nil || ensured.Done != "resumed" {
+		t.Errorf("%+v, %v, told %q", ensured, err, told)
+	}
+}
+
+func TestAChangefeedThatHelfyRemovesGoesOnWhereItEnded(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, _ := stack.Run(t, config)
+	if err := config.RemoveChangefeed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if seen, err := config.ChangefeedStatus(t.Context()); err != nil || seen.State != query.ChangefeedRemoved {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	token := login(t, client, "admin")
+	if created, _, err := config.EnsureChangefeed(t.Context()); err != nil || !created {
+		t.Errorf("created %v, %v", created, err)
+	}
+	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
+		if len(entries) != 4 {
+			return fmt.Errorf("%d entries, want 4", len(entries))
+		}
+		return nil
+	})
+	requireNoGap(t, client, token)
+}
+
+// tsoIn is a TSO of so long from now.
+func tsoIn(after time.Duration) uint64 { return uint64(time.Now().Add(after).UnixMilli()) << 18 }

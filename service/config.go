@@ -106,6 +106,7 @@ type Config struct {
 
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" doc:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas"`
 	ShutdownGrace  time.Duration  `env:"SHUTDOWN_GRACE" envDefault:"0s" doc:"how long HTTP goes on after SIGTERM while /readyz already refuses, so that a load balancer can notice"`
+	StartTimeout   time.Duration  `env:"START_TIMEOUT" envDefault:"60s" doc:"how long a command waits for TiDB, Kafka and TiCDC, and for the tables and topics, until it gives up"`
 	LogLevel       string         `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	Dev            bool           `env:"HELFY_DEV" envDefault:"false" doc:"development: user create takes weak passwords"`
 }
@@ -178,6 +179,7 @@ func (c Config) validate(check func(variable string, ok bool, format string, arg
 	check("KAFKA_EVENTS_TOPIC", c.ChangesTopic != c.EventsTopic, "must not be KAFKA_CHANGES_TOPIC, %q", c.ChangesTopic)
 	check("SESSION_TTL", c.SessionTTL > 0, "want more than 0, got %s", c.SessionTTL)
 	check("SESSION_IDLE", c.SessionIdle >= 0, "want at least 0, got %s", c.SessionIdle)
+	check("START_TIMEOUT", c.StartTimeout > 0, "want more than 0, got %s", c.StartTimeout)
 	check("SHUTDOWN_GRACE", c.ShutdownGrace >= 0, "want at least 0, got %s", c.ShutdownGrace)
 	check("LOGIN_HASH_CONCURRENCY", c.HashConcurrency > 0, "want at least 1, got %d", c.HashConcurrency)
 	check("LOGIN_HASH_MEMORY_KIB", c.hashParams().Check() == nil, "with LOGIN_HASH_TIME and LOGIN_HASH_THREADS: %v", c.hashParams().Check())

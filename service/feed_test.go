@@ -144,6 +144,7 @@ func TestTransactionIsLoggedAsItsNetEffect(t *testing.T) {
 func TestWhatIsCommittedBeforeTheChangefeedNeverAppears(t *testing.T) {
 	config := stack.New(t)
 	stack.RemoveChangefeed(t.Context(), t, config)
+	exec(t, config, "DELETE FROM changefeeds") // or the next one would begin where this one ended
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	before := stack.Serve(t, config)
 	login(t, before, "admin")

@@ -98,7 +98,11 @@ func (c Config) serve(
 	// As much as the hashes that may be under way need anyway.
 	defer headroom(c.HashConcurrency * int(c.HashMemoryKiB) << 10)()
 	ready(listener.Addr().String())
-	return serve(ctx, listener, handler, c.ShutdownGrace, log, endStreams)
+	group, ctx := errgroup.WithContext(ctx)
+	// Until then it is alive and not ready; it must not be so for ever.
+	group.Go(func() error { return c.awaitStart(ctx, log, PartTables) })
+	group.Go(func() error { return serve(ctx, listener, handler, c.ShutdownGrace, log, endStreams) })
+	return group.Wait()
 }
 
 // Consume keeps the projections up to date until ctx ends; then it finishes
@@ -126,6 +130,9 @@ func (c Config) consume(
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := c.awaitStart(ctx, log, PartTables, PartTopics); err != nil || ctx.Err() != nil {
+		return err
+	}
 	metrics.MustRegister(collectors.NewDBStatsCollector(db, "consume"))
 	observer, err := c.Kafka().Observer()
 	if err != nil {

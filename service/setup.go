@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"helfy/adapters/kafka"
-	"helfy/adapters/ticdc"
 	"helfy/adapters/tidb"
 	"helfy/app/command"
 	"helfy/domain"
@@ -64,61 +63,8 @@ func (c Config) EnsureTopics(ctx context.Context) ([]string, error) {
 	return c.Kafka().EnsureTopics(ctx, topic(c.ChangesTopic), topic(c.EventsTopic))
 }
 
-// EnsureChangefeed creates the changefeed if it is missing and checks it
-// otherwise, and remembers it, so that a gap to the one before shows. It
-// reports whether it created it, and the changefeed's state.
-func (c Config) EnsureChangefeed(ctx context.Context) (created bool, state string, err error) {
-	db, err := tidb.Open(c.tidb())
-	if err != nil {
-		return false, "", err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	memory, client := c.changefeeds(db), ticdc.NewClient(c.TiCDCURL)
-	if _, err := client.Status(ctx, c.ChangefeedID); errors.Is(err, ticdc.ErrNoChangefeed) {
-		if err := memory.NoteEnd(ctx); err != nil {
-			return false, "", err
-		}
-	}
-	created, status, err := client.Ensure(ctx, c.feed())
-	if err != nil {
-		return created, status.State, err
-	}
-	return created, status.State, memory.Ensured(ctx, status.StartTs, status.CheckpointTs)
-}
-
-// feed is the changefeed as it must be.
-func (c Config) feed() ticdc.Changefeed {
-	return ticdc.Changefeed{
-		ID: c.ChangefeedID, Database: c.TiDBDatabase,
-		ChangesTopic: c.ChangesTopic, EventsTopic: c.EventsTopic,
-		Partitions: c.KafkaPartitions, Replication: c.KafkaReplication, Brokers: c.ChangefeedBrokers,
-		TLS: c.ChangefeedTLS, TLSCA: c.ChangefeedTLSCA, TLSCert: c.ChangefeedTLSCert, TLSKey: c.ChangefeedTLSKey,
-		SASL: c.ChangefeedSASL, SASLUsername: c.ChangefeedSASLUsername, SASLPassword: c.ChangefeedSASLPassword,
-	}
-}
-
-func (c Config) changefeeds(db *sql.DB) tidb.Changefeeds {
-	return tidb.NewChangefeeds(db, c.ChangefeedID, c.auditLog(db))
-}
-
 func (c Config) auditLog(db *sql.DB) tidb.AuditLog {
 	return tidb.NewAuditLog(db, c.ChangesTopic, c.EventsTopic)
-}
-
-// ChangefeedStatus returns how the changefeed is doing.
-func (c Config) ChangefeedStatus(ctx context.Context) (ticdc.Status, error) {
-	return ticdc.NewClient(c.TiCDCURL).Status(ctx, c.ChangefeedID)
-}
-
-// PauseChangefeed stops the changefeed until it is resumed.
-func (c Config) PauseChangefeed(ctx context.Context) error {
-	return ticdc.NewClient(c.TiCDCURL).Pause(ctx, c.ChangefeedID)
-}
-
-// ResumeChangefeed lets a paused or failed changefeed go on from where it
-// stopped.
-func (c Config) ResumeChangefeed(ctx context.Context) error {
-	return ticdc.NewClient(c.TiCDCURL).Resume(ctx, c.ChangefeedID)
 }
 
 func (c Config) tidb() tidb.Config {

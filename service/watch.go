@@ -2,45 +2,23 @@ package service
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
-	"helfy/adapters/ticdc"
 	"helfy/adapters/tidb"
 	"helfy/app/query"
 )
 
 // latestChangefeed returns what a process keeps of the changefeed.
 func (c Config) latestChangefeed() *query.LatestChangefeed {
-	client, feed := ticdc.NewClient(c.TiCDCURL), c.feed()
+	feed := c.feed()
 	return query.NewLatestChangefeed(func(ctx context.Context) query.Changefeed {
-		status, differences, err := client.Look(ctx, feed)
-		return changefeedOf(status, differences, err)
+		seen, err := feed.Look(ctx)
+		if err != nil {
+			return query.Changefeed{State: query.ChangefeedUnknown, Fault: err.Error()}
+		}
+		return seen
 	}, time.Now)
-}
-
-// changefeedOf puts TiCDC's answer into words.
-func changefeedOf(status ticdc.Status, differences []string, err error) query.Changefeed {
-	switch {
-	case errors.Is(err, ticdc.ErrNoChangefeed):
-		return query.Changefeed{State: query.ChangefeedMissing, Fault: "TiCDC: " + err.Error()}
-	case err != nil:
-		return query.Changefeed{State: query.ChangefeedUnknown, Fault: err.Error()}
-	}
-	state := query.ChangefeedState(status.State)
-	if !slices.Contains(query.ChangefeedStates, state) {
-		return query.Changefeed{State: query.ChangefeedUnknown, Fault: "TiCDC has a state that is not known: " + status.State}
-	}
-	found := query.Changefeed{State: state, StartTs: status.StartTs, CheckpointTs: status.CheckpointTs}
-	for _, difference := range differences {
-		found.Differ(difference)
-	}
-	if status.Error != nil {
-		found.Fault = status.Error.String()
-	}
-	return found
 }
 
 // watchEvery is how often the changefeed is looked at: a gap after a

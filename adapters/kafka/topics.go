@@ -46,6 +46,21 @@ func (c Cluster) EnsureTopics(ctx context.Context, topics ...Topic) (created []s
 	return created, err
 }
 
+// CheckTopics reports whether the topics are there.
+func (c Cluster) CheckTopics(ctx context.Context, names ...string) error {
+	return c.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
+		var faults []error
+		for _, name := range names {
+			_, err := describe(admin, name)
+			if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+				err = fmt.Errorf("there is no topic %s: run helfy topics ensure", name)
+			}
+			faults = append(faults, err)
+		}
+		return errors.Join(faults...)
+	})
+}
+
 func ensureTopic(ctx context.Context, admin sarama.ClusterAdmin, topic Topic) (created bool, err error) {
 	settings := make(map[string]*string, len(topicConfig))
 	for name, value := range topicConfig {

@@ -80,12 +80,23 @@ var definitionTemplate = template.Must(template.New("changefeed").Funcs(template
 	},
 }).Parse(definition))
 
-// createRequest fills the definition: the body of the request that creates
-// the changefeed.
-func (c Changefeed) createRequest() ([]byte, error) {
-	var body bytes.Buffer
-	if err := definitionTemplate.Execute(&body, c); err != nil {
-		return nil, fmt.Errorf("fill changefeed definition: %w", err)
+// request is the body of the calls that create and update a changefeed.
+type request struct {
+	ID      string         `json:"changefeed_id,omitempty"`
+	SinkURI string         `json:"sink_uri"`
+	StartTs uint64         `json:"start_ts,omitempty"`
+	Config  map[string]any `json:"replica_config"`
+}
+
+// request fills the definition.
+func (c Changefeed) request() (request, error) {
+	var text bytes.Buffer
+	var filled request
+	if err := definitionTemplate.Execute(&text, c); err != nil {
+		return filled, fmt.Errorf("fill changefeed definition: %w", err)
 	}
-	return body.Bytes(), nil
+	if err := json.Unmarshal(text.Bytes(), &filled); err != nil {
+		return filled, fmt.Errorf("read changefeed definition: %w", err)
+	}
+	return filled, nil
 }

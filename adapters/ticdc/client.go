@@ -14,24 +14,18 @@ import (
 )
 
 const (
+	// requestTimeout bounds one call. TiCDC answers the removal of a changefeed
+	// only when it is done, for which it allows itself a minute.
 	requestTimeout = 10 * time.Second
+	removeTimeout  = 75 * time.Second
 	// maxAnswer bounds what is read of an answer.
-	maxAnswer = 1 << 20
+	maxAnswer = 4 << 20
+	// maxQuoted bounds what is told of an answer that is none of TiCDC's.
+	maxQuoted = 200
 )
 
-// APIError is an answer of TiCDC that is no success.
-type APIError struct {
-	Status  int
-	Code    string `json:"error_code"`
-	Message string `json:"error_msg"`
-}
-
-// Error implements error.
-func (e *APIError) Error() string {
-	return fmt.Sprintf("TiCDC answered %d %s: %s", e.Status, e.Code, withoutSecrets(e.Message))
-}
-
-// Client calls one TiCDC server. It is safe for concurrent use.
+// Client calls one TiCDC server, which passes on to the owner what only the
+// owner can do. It is safe for concurrent use.
 type Client struct {
 	base string
 	http *http.Client
@@ -40,41 +34,63 @@ type Client struct {
 // NewClient returns a client of the server at base, such as
 // http://127.0.0.1:8300.
 func NewClient(base string) *Client {
-	return &Client{base: strings.TrimSuffix(base, "/"), http: &http.Client{Timeout: requestTimeout}}
+	return &Client{base: strings.TrimSuffix(base, "/"), http: &http.Client{
+		// An order that is sent on as a GET would be an order that is not done.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
-// call sends a request and decodes the answer into answer.
-func (c *Client) call(ctx context.Context, method, path string, body []byte, answer any) (err error) {
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("make request to TiCDC: %w", err)
+// call sends a request and decodes the answer into answer, nil for none.
+func (c *Client) call(ctx context.Context, method, path string, body []byte, answer any) error {
+	timeout := requestTimeout
+	if method == http.MethodDelete {
+		timeout = removeTimeout
 	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := c.http.Do(request)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	status, text, err := c.do(ctx, method, path, body)
 	if err != nil {
-		return fmt.Errorf("call TiCDC: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("read TiCDC's answer: %w", err)
+	if status/100 != 2 {
+		return apiError(status, text)
 	}
-	if response.StatusCode/100 != 2 {
-		return apiError(response.StatusCode, text)
+	if answer == nil {
+		return nil
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("understand TiCDC's answer to %s %s: %w", method, path, err)
+		return fmt.Errorf("%w: TiCDC's answer to %s %s is no JSON (%w): %s", errNotTiCDC, method, path, err, quote(text))
 	}
 	return nil
 }
 
-func apiError(status int, text []byte) error {
-	fault := &APIError{}
-	if json.Unmarshal(text, fault) != nil || fault.Message == "" {
-		fault.Message = strings.TrimSpace(string(text[:min(len(text), 200)]))
+// errNotTiCDC says that who answered is not TiCDC, or was cut short.
+var errNotTiCDC = errors.New("the answer cannot be understood; look whether TICDC_URL is TiCDC's address")
+
+func (c *Client) do(ctx context.Context, method, path string, body []byte) (status int, text []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, fmt.Errorf("make request to TiCDC: %w", err)
 	}
-	fault.Status = status
-	return fault
+	request.Header.Set("Content-Type", "application/json")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return 0, nil, fmt.Errorf("call TiCDC: %w", err)
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	text, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return 0, nil, fmt.Errorf("read TiCDC's answer to %s %s: %w", method, path, err)
+	}
+	if response.StatusCode/100 == 3 {
+		return 0, nil, fmt.Errorf("%w: it was sent on to %q", errNotTiCDC, withoutSecrets(response.Header.Get("Location")))
+	}
+	return response.StatusCode, text, nil
+}
+
+// quote returns the beginning of an answer for a message.
+func quote(text []byte) string {
+	return fmt.Sprintf("%q", withoutSecrets(strings.TrimSpace(string(text[:min(len(text), maxQuoted)]))))
 }
 
 // Status is how a changefeed is doing.
@@ -104,24 +120,45 @@ func (f Fault) String() string {
 // details is what TiCDC knows of a changefeed.
 type details struct {
 	Status
-	TargetTs uint64 `json:"target_ts"`
-	SinkURI  string `json:"sink_uri"`
-	Config   any    `json:"config"`
+	TargetTs uint64         `json:"target_ts"`
+	SinkURI  string         `json:"sink_uri"`
+	Config   map[string]any `json:"config"`
 }
 
 // get returns a changefeed, or nil if there is none of that id.
 func (c *Client) get(ctx context.Context, id string) (*details, error) {
 	var found details
 	err := c.call(ctx, http.MethodGet, changefeedPath(id), nil, &found)
-	var fault *APIError
-	if errors.As(err, &fault) && strings.Contains(fault.Code, "ErrChangeFeedNotExists") {
+	if hasCode(err, codeNotExists) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	found.State = stateOf(found.State)
+	if found.State == "removed" {
+		return nil, nil
+	}
+	if found.State == "warning" && found.Error == nil {
+		found.Error = c.warning(ctx, id)
+	}
 	return &found, nil
+}
+
+// warning returns what a changefeed meets while it tries again, which TiCDC
+// tells only here; nil if that is not known.
+func (c *Client) warning(ctx context.Context, id string) *Fault {
+	var status struct {
+		Error   *Fault `json:"last_error"`
+		Warning *Fault `json:"last_warning"`
+	}
+	if c.call(ctx, http.MethodGet, changefeedPath(id)+"/status", nil, &status) != nil {
+		return nil // it is told without
+	}
+	if status.Warning != nil {
+		return status.Warning
+	}
+	return status.Error
 }
 
 // stateOf gives a state its name: TiCDC's classic architecture has two more

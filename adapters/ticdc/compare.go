@@ -1,7 +1,6 @@
 package ticdc
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -14,15 +13,9 @@ import (
 // differences returns where a changefeed is not as it must be, a sentence
 // each.
 func differences(feed Changefeed, found *details) ([]string, error) {
-	body, err := feed.createRequest()
+	want, err := feed.request()
 	if err != nil {
 		return nil, err
-	}
-	var want struct {
-		Config any `json:"replica_config"`
-	}
-	if err := json.Unmarshal(body, &want); err != nil {
-		return nil, fmt.Errorf("read changefeed definition: %w", err)
 	}
 	all := append(compare("config", want.Config, found.Config), compareSinks(feed.SinkURI(), found.SinkURI)...)
 	if found.TargetTs != 0 {

@@ -64,7 +64,7 @@ func sorted(brokers string) string {
 }
 
 var (
-	secretParameter = regexp.MustCompile(`(?i)([?&]|\\u0026|^|[\s"'])([a-z0-9_.-]*(?:` + strings.Join(secretNames, "|") + `)[a-z0-9_.-]*=)[^&\\\s"']+`)
+	secretParameter = regexp.MustCompile(`(?i)(\\u0026|^|[^a-z0-9_.-])([a-z0-9_.-]*(?:` + strings.Join(secretNames, "|") + `)[a-z0-9_.-]*=)[^&\\\s"']+`)
 	userinfo        = regexp.MustCompile(`://[^/@\s"']*@`)
 )
 

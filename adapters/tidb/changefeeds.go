@@ -6,32 +6,28 @@ import (
 	"errors"
 	"fmt"
 
+	"helfy/app/command"
 	"helfy/app/query"
 	"helfy/domain"
 )
 
 // Changefeeds remembers the changefeeds of one id and finds the gaps between
-// them. It implements query.Gaps and query.ChangefeedMemory and is safe for
+// them. It implements query.Gaps and command.ChangefeedMemory and is safe for
 // concurrent use.
 type Changefeeds struct {
-	db  *sql.DB
-	id  string
-	log query.AuditLog
+	db *sql.DB
+	id string
 }
 
 var (
-	_ query.Gaps             = Changefeeds{}
-	_ query.ChangefeedMemory = Changefeeds{}
+	_ query.Gaps               = Changefeeds{}
+	_ command.ChangefeedMemory = Changefeeds{}
 )
 
-// NewChangefeeds returns the memory of the changefeeds of an id, whose
-// watermarks log tells.
-func NewChangefeeds(db *sql.DB, id string, log query.AuditLog) Changefeeds {
-	return Changefeeds{db: db, id: id, log: log}
-}
+// NewChangefeeds returns the memory of the changefeeds of an id.
+func NewChangefeeds(db *sql.DB, id string) Changefeeds { return Changefeeds{db: db, id: id} }
 
-// Note remembers that a changefeed runs, and its checkpoint: everything up to
-// it is in Kafka.
+// Note implements command.ChangefeedMemory.
 func (c Changefeeds) Note(ctx context.Context, startTs, checkpointTs uint64) error {
 	err := inTx(ctx, c.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
 		return c.note(ctx, tx, startTs, checkpointTs)
@@ -57,13 +53,17 @@ func (c Changefeeds) note(ctx context.Context, tx *sql.Tx, startTs, checkpointTs
 	return c.advance(ctx, tx, startTs, checkpointTs)
 }
 
-// Ensured is Note of the changefeed that is as it must be.
+// Ensured implements command.ChangefeedMemory.
 func (c Changefeeds) Ensured(ctx context.Context, startTs, checkpointTs uint64) error {
 	err := inTx(ctx, c.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
 		if err := c.note(ctx, tx, startTs, checkpointTs); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE changefeeds SET ensured_at = UTC_TIMESTAMP(6) WHERE changefeed_id = ? AND start_ts = ?", c.id, startTs)
+		if _, err := tx.ExecContext(ctx,
+			"UPDATE changefeeds SET ensured_at = UTC_TIMESTAMP(6) WHERE changefeed_id = ? AND start_ts = ?", c.id, startTs); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM changefeed_replacements WHERE changefeed_id = ?", c.id)
 		return err
 	})
 	if err != nil {
@@ -83,22 +83,45 @@ func (c Changefeeds) Expected(ctx context.Context) (startTs uint64, err error) {
 	return startTs, nil
 }
 
-// NoteEnd remembers how far the newest changefeed has come, before another
-// one takes its place.
-func (c Changefeeds) NoteEnd(ctx context.Context) error {
-	watermark, err := c.log.CompleteThrough(ctx)
+// Covered implements command.ChangefeedMemory.
+func (c Changefeeds) Covered(ctx context.Context) (uint64, error) {
+	var covered sql.Null[uint64]
+	err := c.db.QueryRowContext(ctx,
+		"SELECT MAX(last_watermark) FROM changefeeds WHERE changefeed_id = ?", c.id).Scan(&covered)
 	if err != nil {
-		return err
+		return 0, fmt.Errorf("read how far changefeeds have come: %w", err)
 	}
-	err = inTx(ctx, c.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
-		newest, err := c.newest(ctx, tx)
-		if err != nil || newest == 0 {
+	return covered.V, nil
+}
+
+// Replacement implements command.ChangefeedMemory.
+func (c Changefeeds) Replacement(ctx context.Context) (*command.Replacement, error) {
+	var begun command.Replacement
+	err := c.db.QueryRowContext(ctx,
+		"SELECT old_start_ts, checkpoint_ts FROM changefeed_replacements WHERE changefeed_id = ?", c.id).
+		Scan(&begun.OldStartTs, &begun.CheckpointTs)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read which changefeed is being replaced: %w", err)
+	}
+	return &begun, nil
+}
+
+// BeginReplacement implements command.ChangefeedMemory.
+func (c Changefeeds) BeginReplacement(ctx context.Context, replacement command.Replacement) error {
+	err := inTx(ctx, c.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		if err := c.note(ctx, tx, replacement.OldStartTs, replacement.CheckpointTs); err != nil {
 			return err
 		}
-		return c.advance(ctx, tx, newest, watermark)
+		_, err := tx.ExecContext(ctx, `
+			REPLACE INTO changefeed_replacements (changefeed_id, old_start_ts, checkpoint_ts, begun_at)
+			VALUES (?, ?, ?, UTC_TIMESTAMP(6))`, c.id, replacement.OldStartTs, replacement.CheckpointTs)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note the end of changefeed %s: %w", c.id, err)
+		return fmt.Errorf("note that changefeed %s is replaced: %w", c.id, err)
 	}
 	return nil
 }

@@ -126,8 +126,11 @@ const (
 	codeDatabaseDenied  = 1044
 	codeAccessDenied    = 1045
 	codeNotNull         = 1048
+	codeUnknownDatabase = 1049
 	codeServerShutdown  = 1053
 	codeDuplicateKey    = 1062
+	codeTableDenied     = 1142
+	codeUnknownTable    = 1146
 	codeLockWaitTimeout = 1205
 	codeDeadlock        = 1213
 	codeOutOfRange      = 1264

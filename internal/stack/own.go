@@ -30,10 +30,13 @@ func binary(name string) string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "bin", name)
 }
 
-// NewOwn starts a devstack that ends with the test.
-func NewOwn(t testing.TB) *Own {
+// NewOwn starts a devstack that ends with the test, with variables of its own
+// in its environment, as NAME=value.
+func NewOwn(t testing.TB, environ ...string) *Own {
 	t.Helper()
-	return newOwn(t, exec.CommandContext(context.Background(), binary("devstack"), arguments("--ephemeral")...))
+	command := exec.CommandContext(context.Background(), binary("devstack"), arguments("--ephemeral")...)
+	command.Env = append(os.Environ(), environ...)
+	return newOwn(t, command)
 }
 
 // NewOwnIn is NewOwn with its data in a folder: kafka, tidb and log.

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"helfy/domain"
 	"helfy/service"
 )
 
@@ -20,6 +19,9 @@ type migrateDown struct{}
 func (migrateDown) Run(s session) error {
 	config, err := s.config(false)
 	if err != nil {
+		return err
+	}
+	if err := s.await(config, service.PartServer); err != nil {
 		return err
 	}
 	file, err := config.MigrateDown(s.ctx)
@@ -38,6 +40,9 @@ type migrateStatus struct{}
 func (migrateStatus) Run(s session) error {
 	config, err := s.config(false)
 	if err != nil {
+		return err
+	}
+	if err := s.await(config, service.PartServer); err != nil {
 		return err
 	}
 	migrations, err := config.Migrations(s.ctx)
@@ -64,6 +69,9 @@ func (migrateUp) Run(s session) error {
 	if err != nil {
 		return err
 	}
+	if err := s.await(config, service.PartServer); err != nil {
+		return err
+	}
 	applied, err := config.Migrate(s.ctx)
 	if err != nil {
 		return err
@@ -86,6 +94,9 @@ func (topicsEnsure) Run(s session) error {
 	if err != nil {
 		return err
 	}
+	if err := s.await(config, service.PartKafka); err != nil {
+		return err
+	}
 	created, err := config.EnsureTopics(s.ctx)
 	if err != nil {
 		return err
@@ -94,78 +105,6 @@ func (topicsEnsure) Run(s session) error {
 		return s.say("topics %s and %s are as they must be", config.ChangesTopic, config.EventsTopic)
 	}
 	return s.say("created topics %s", strings.Join(created, ", "))
-}
-
-type changefeedCommand struct {
-	Ensure changefeedEnsure `cmd:"" help:"Create the changefeed if it is missing; one that differs is an error."`
-	Status changefeedStatus `cmd:"" help:"Tell how the changefeed is doing; one that does not run is an error."`
-	Pause  changefeedPause  `cmd:"" help:"Stop the changefeed until it is resumed."`
-	Resume changefeedResume `cmd:"" help:"Let the changefeed go on from where it stopped."`
-}
-
-type changefeedStatus struct{}
-
-// Run implements the command.
-func (changefeedStatus) Run(s session) error {
-	config, err := s.config(false)
-	if err != nil {
-		return err
-	}
-	status, err := config.ChangefeedStatus(s.ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.say("changefeed %s: state %s, checkpoint %s", config.ChangefeedID, status.State,
-		domain.TimeOfTSO(status.CheckpointTs).Format(time.RFC3339Nano)); err != nil {
-		return err
-	}
-	return status.Fault(config.ChangefeedID)
-}
-
-type changefeedPause struct{}
-
-// Run implements the command.
-func (changefeedPause) Run(s session) error {
-	config, err := s.config(false)
-	if err != nil {
-		return err
-	}
-	if err := config.PauseChangefeed(s.ctx); err != nil {
-		return err
-	}
-	return s.say("paused changefeed %s", config.ChangefeedID)
-}
-
-type changefeedResume struct{}
-
-// Run implements the command.
-func (changefeedResume) Run(s session) error {
-	config, err := s.config(false)
-	if err != nil {
-		return err
-	}
-	if err := config.ResumeChangefeed(s.ctx); err != nil {
-		return err
-	}
-	return s.say("resumed changefeed %s", config.ChangefeedID)
-}
-
-type changefeedEnsure struct{}
-
-// Run implements the command.
-func (changefeedEnsure) Run(s session) error {
-	config, err := s.config(false)
-	if err != nil {
-		return err
-	}
-	created, state, err := config.EnsureChangefeed(s.ctx)
-	if err != nil {
-		return err
-	}
-	if created {
-		return s.say("created changefeed %s, state %s", config.ChangefeedID, state)
-	}
-	return s.say("changefeed %s is as it must be, state %s", config.ChangefeedID, state)
 }
 
 type keyCommands struct {
