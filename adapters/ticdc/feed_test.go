@@ -290,7 +290,7 @@ func TestAnswersThatMeanSomethingAreUnderstood(t *testing.T) {
 			_, _ = io.WriteString(w, asText(t, running(t)))
 			return
 		}
-		w.WriteHeader(400)
+		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, fault(codeUpdateRefused, "changefeed update error: can only update changefeed config when it is stopped or failed"))
 	})
 	if err := refused.Update(t.Context()); !errors.Is(err, command.ErrUpdateRefused) {
