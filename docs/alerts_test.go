@@ -137,7 +137,7 @@ func TestAlertsAskForWhatTheServiceTells(t *testing.T) {
 }
 
 var (
-	selectorForm = regexp.MustCompile(`\b(helfy_[a-z0-9_]+)(\{[^}]*\})?`)
+	selectorForm = regexp.MustCompile(`\b((?:helfy|go|process)_[a-z0-9_]+)(\{[^}]*\})?`)
 	matcherForm  = regexp.MustCompile(`(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"`)
 )
 
