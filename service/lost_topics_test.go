@@ -9,24 +9,47 @@ import (
 
 	"helfy/domain"
 	"helfy/internal/stack"
+	"helfy/service"
 )
 
 // What operators do whose Kafka has lost its disk, and every replica with it.
 func TestALogGoesOnInTopicsOfOtherNamesWhenItsOwnAreLost(t *testing.T) {
+	t.Parallel()
+	rename := map[string]func(*service.Config) (old string){
+		"both": func(c *service.Config) string {
+			old := c.ChangesTopic
+			c.ChangesTopic, c.EventsTopic = old+"-2", c.EventsTopic+"-2"
+			return old
+		},
+		"the events": func(c *service.Config) string {
+			old := c.EventsTopic
+			c.EventsTopic += "-2"
+			return old
+		},
+	}
+	for name, rename := range rename {
+		t.Run(name, func(t *testing.T) { goOnInOtherTopics(t, rename) })
+	}
+}
+
+func goOnInOtherTopics(t *testing.T, rename func(*service.Config) (old string)) {
 	config, client, token, stop := newLog(t)
 	login(t, client, "admin")
 	awaitComplete(t, client, token)
 	before := wholeLog(t, client, token)
 	stop()
 	stack.RemoveChangefeed(t.Context(), t, config)
-	administrate(t, config, func(admin sarama.ClusterAdmin) error {
-		return errors.Join(admin.DeleteTopic(config.ChangesTopic), admin.DeleteTopic(config.EventsTopic))
-	})
 	stack.AddUser(t, config, "missed", domain.RoleUser) // what nobody sends
-
-	old := config.ChangesTopic
-	config.ChangesTopic += "-2"
-	config.EventsTopic += "-2"
+	whole := config
+	old := rename(&config)
+	administrate(t, config, func(admin sarama.ClusterAdmin) (err error) {
+		for _, topic := range []string{whole.ChangesTopic, whole.EventsTopic} {
+			if topic != config.ChangesTopic && topic != config.EventsTopic {
+				err = errors.Join(err, admin.DeleteTopic(topic))
+			}
+		}
+		return err
+	})
 	if _, err := config.EnsureTopics(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ const (
 	helfyUser     = "helfy"
 	helfyPassword = "what only helfy knows"
 	nobody        = "nobody" // has a password, and no rights
+	setup         = "setup"  // may do what topics ensure must
 )
 
 // protected is a broker that listens twice: without protection, where whoever
@@ -82,7 +84,7 @@ func newProtectedConfig(t *testing.T) (config service.Config, broker protected) 
 	administrate(t, open, func(admin sarama.ClusterAdmin) error {
 		var faults []error
 		for _, mechanism := range []sarama.ScramMechanismType{sarama.SCRAM_MECHANISM_SHA_256, sarama.SCRAM_MECHANISM_SHA_512} {
-			for _, name := range []string{helfyUser, nobody} {
+			for _, name := range []string{helfyUser, nobody, setup} {
 				results, err := admin.UpsertUserScramCredentials([]sarama.AlterUserScramCredentialsUpsert{{
 					Name: name, Mechanism: mechanism, Iterations: 4096, Salt: []byte("salt of " + name), Password: []byte(helfyPassword),
 				}})
@@ -94,23 +96,44 @@ func newProtectedConfig(t *testing.T) (config service.Config, broker protected) 
 				}
 			}
 		}
-		var rights []*sarama.ResourceAcls
-		for _, resource := range []sarama.Resource{
-			{ResourceType: sarama.AclResourceTopic, ResourceName: open.ChangesTopic, ResourcePatternType: sarama.AclPatternLiteral},
-			{ResourceType: sarama.AclResourceTopic, ResourceName: open.EventsTopic, ResourcePatternType: sarama.AclPatternLiteral},
-			{ResourceType: sarama.AclResourceGroup, ResourceName: open.ConsumerGroup, ResourcePatternType: sarama.AclPatternPrefixed},
-		} {
-			rights = append(rights, &sarama.ResourceAcls{Resource: resource, Acls: []*sarama.Acl{{
-				Principal: "User:" + helfyUser, Host: "*", Operation: sarama.AclOperationRead, PermissionType: sarama.AclPermissionAllow,
-			}}})
-		}
-		return errors.Join(append(faults, admin.CreateACLs(rights))...)
+		return errors.Join(append(faults,
+			admin.CreateACLs(readRights(open, helfyUser)),
+			admin.CreateACLs(rights(setup, topicOf(open.ChangesTopic, sarama.AclPatternPrefixed),
+				sarama.AclOperationCreate, sarama.AclOperationDescribe, sarama.AclOperationDescribeConfigs)),
+			admin.CreateACLs(rights(setup, topicOf(open.EventsTopic, sarama.AclPatternPrefixed),
+				sarama.AclOperationCreate, sarama.AclOperationDescribe, sarama.AclOperationDescribeConfigs)))...)
 	})
 	config = open
 	config.KafkaBrokers = []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(broker.port))}
 	config.KafkaTLS, config.KafkaTLSCA = true, broker.authority.CA
 	config.KafkaSASL, config.KafkaSASLUsername, config.KafkaSASLPassword = kafka.ScramSHA512, helfyUser, domain.NewSecret(helfyPassword)
 	return config, broker
+}
+
+func topicOf(name string, pattern sarama.AclResourcePatternType) sarama.Resource {
+	return sarama.Resource{ResourceType: sarama.AclResourceTopic, ResourceName: name, ResourcePatternType: pattern}
+}
+
+// rights lets a user do operations on a resource.
+func rights(user string, resource sarama.Resource, operations ...sarama.AclOperation) []*sarama.ResourceAcls {
+	of := &sarama.ResourceAcls{Resource: resource}
+	for _, operation := range operations {
+		of.Acls = append(of.Acls, &sarama.Acl{
+			Principal: "User:" + user, Host: "*", Operation: operation, PermissionType: sarama.AclPermissionAllow,
+		})
+	}
+	return []*sarama.ResourceAcls{of}
+}
+
+// readRights are what a process needs that serves or consumes.
+func readRights(config service.Config, user string) []*sarama.ResourceAcls {
+	groups := sarama.Resource{
+		ResourceType: sarama.AclResourceGroup, ResourceName: config.ConsumerGroup, ResourcePatternType: sarama.AclPatternPrefixed,
+	}
+	return slices.Concat(
+		rights(user, topicOf(config.ChangesTopic, sarama.AclPatternLiteral), sarama.AclOperationRead),
+		rights(user, topicOf(config.EventsTopic, sarama.AclPatternLiteral), sarama.AclOperationRead),
+		rights(user, groups, sarama.AclOperationRead))
 }
 
 func TestAUserThatMayOnlyReadIsEnoughForEverythingOverTLSAndSCRAM(t *testing.T) {
@@ -139,6 +162,37 @@ func TestAUserThatMayOnlyReadIsEnoughForEverythingOverTLSAndSCRAM(t *testing.T) 
 			t.Error(health)
 		}
 		stop()
+	}
+}
+
+func TestAConsumerThatIsGivenItsRightsGoesOn(t *testing.T) {
+	config, broker := newProtectedConfig(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	config.KafkaSASLUsername = nobody
+	client := stack.Serve(t, config)
+	consumer := stack.Start(t, config, "consume")
+	stack.Eventually(t, wait, func() error {
+		if !strings.Contains(consumer.Said(), "the rights (ACLs) of KAFKA_SASL_USERNAME") {
+			return errors.New("the consumer does not say what it lacks")
+		}
+		return nil
+	})
+	open := config
+	open.KafkaBrokers = []string{broker.Address()}
+	administrate(t, open, func(admin sarama.ClusterAdmin) error { return admin.CreateACLs(readRights(config, nobody)) })
+	awaitComplete(t, client, login(t, client, "admin"))
+}
+
+func TestTopicsAreMadeByAUserThatMayCreateAndDescribeThem(t *testing.T) {
+	config, _ := newProtectedConfig(t)
+	config.KafkaSASLUsername = setup
+	if code, said := stack.RunCommand(t, config, "", "topics", "ensure"); code != 0 {
+		t.Errorf("topics that are there: exit code %d, %s", code, said)
+	}
+	config.ChangesTopic += "-2"
+	config.EventsTopic += "-2"
+	if code, said := stack.RunCommand(t, config, "", "topics", "ensure"); code != 0 {
+		t.Errorf("new topics: exit code %d, %s", code, said)
 	}
 }
 
