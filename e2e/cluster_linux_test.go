@@ -27,7 +27,7 @@ func TestAClusterOutlivesADeadBrokerALostDiskAndRestarts(t *testing.T) {
 		c.KafkaReplication = replicas
 	})
 	logins := newLoad(t, config, 20)
-	logins.pause = 200 * time.Millisecond
+	logins.clients, logins.pause = 4, 200*time.Millisecond // so few that nobody is sent away as busy
 	api := stack.NewClient(stack.Start(t, config, "serve").Address(t))
 	stack.Start(t, config, "consume")
 	stack.Start(t, config, "consume")

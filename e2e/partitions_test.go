@@ -12,7 +12,7 @@ import (
 func TestPartitionsThatAreAddedWhileLoginsGoOnLoseAndRepeatNothing(t *testing.T) {
 	config := stack.New(t)
 	logins := newLoad(t, config, 20)
-	logins.logins, logins.pause = 400, 50*time.Millisecond
+	logins.logins, logins.clients, logins.pause = 400, 4, 20*time.Millisecond
 	api := stack.NewClient(stack.Start(t, config, "serve").Address(t))
 	stack.Start(t, config, "consume")
 	stack.Start(t, config, "consume")
