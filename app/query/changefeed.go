@@ -170,6 +170,8 @@ func (s ShowChangefeed) Handle(ctx context.Context) Changefeed {
 	if known.State == ChangefeedUnknown {
 		return known
 	}
+	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
+	defer cancel()
 	expected, err := s.Memory.Expected(ctx)
 	switch {
 	case err != nil || expected == 0:

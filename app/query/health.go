@@ -89,8 +89,11 @@ func (c CheckHealth) Handle(ctx context.Context) Health {
 	return health
 }
 
-// missing returns what the log is known to lack.
+// missing returns what the log is known to lack. The database may have fallen
+// silent since it was asked.
 func (c CheckHealth) missing(ctx context.Context) (gaps []Gap, deadLetters int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
+	defer cancel()
 	if gaps, err = c.Gaps.Gaps(ctx); err != nil {
 		return nil, 0, err
 	}
