@@ -28,6 +28,14 @@ func addPartition(t *testing.T, config service.Config, topic string) int32 {
 	administrate(t, config, func(admin sarama.ClusterAdmin) error {
 		return admin.CreatePartitions(topic, int32(len(partitions)+1), nil, false)
 	})
+	// Kafka answers before its brokers know.
+	stack.Eventually(t, wait, func() error {
+		now, err := config.Kafka().Partitions(t.Context(), topic)
+		if err == nil && len(now) == len(partitions) {
+			err = fmt.Errorf("%s still has %d partitions", topic, len(now))
+		}
+		return err
+	})
 	return int32(len(partitions))
 }
 
