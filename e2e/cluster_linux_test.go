@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -116,9 +117,8 @@ func describe(t *testing.T, config service.Config, look func(*sarama.PartitionMe
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Close()
 	topics, err := admin.DescribeTopics([]string{config.ChangesTopic, config.EventsTopic})
-	if err != nil {
+	if err := errors.Join(err, admin.Close()); err != nil {
 		t.Fatal(err)
 	}
 	for _, topic := range topics {

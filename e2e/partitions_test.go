@@ -20,7 +20,11 @@ func TestPartitionsThatAreAddedWhileLoginsGoOnLoseAndRepeatNothing(t *testing.T)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Close()
+	defer func() {
+		if err := admin.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 
 	logins.start(t.Context(), api)
 	for i, partitions := range []int32{5, 8} {
