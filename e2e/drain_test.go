@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -162,6 +161,7 @@ func storedOffsets(t *testing.T, config service.Config) offsets {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
 	stored := offsets{}
 	for rows.Next() {
 		var topic string
@@ -171,7 +171,7 @@ func storedOffsets(t *testing.T, config service.Config) offsets {
 		}
 		stored[topic] = append(stored[topic], next)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return stored
