@@ -21,7 +21,7 @@ func TestTheServicesAreThoseOfTheClusterAndDependInNoCircle(t *testing.T) {
 		t.Error(err)
 	}
 	want := []string{
-		"accounts", "admin", "api", "changefeed", "consumer", "debug", "kafka", "migrate", "pd",
+		"accounts", "admin", "api", "changefeed", "consumer", "debug", "grafana", "kafka", "migrate", "pd",
 		"prepare", "prometheus", "ticdc", "tidb", "tikv", "topics", "web",
 	}
 	for _, name := range want {
@@ -212,7 +212,7 @@ func TestSecretsAreSeenByThoseOnlyWhoNeedThem(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"master": nil, "tidb": {"tidb"}, "accounts": {"accounts"}, "migrate": {"changefeed", "migrate"},
-		"api": {"api"}, "consumer": {"consumer"}, "admin": {"admin"},
+		"api": {"api"}, "consumer": {"consumer"}, "admin": {"admin"}, "grafana": {"grafana"},
 	} {
 		if !slices.Equal(seen[name], want) {
 			t.Errorf("the secrets of %s are seen by %v, want %v", name, seen[name], want)
@@ -224,7 +224,7 @@ func TestWhatHoldsDataKeepsItInAVolumeOfItsOwn(t *testing.T) {
 	project := everything(t)
 	for name, target := range map[string]string{
 		"pd": "/data", "tikv": "/data", "ticdc": "/data", "kafka": "/var/lib/kafka/data",
-		"prometheus": "/prometheus",
+		"prometheus": "/prometheus", "grafana": "/var/lib/grafana",
 	} {
 		if !slices.ContainsFunc(project.Services[name].Volumes, func(v types.ServiceVolumeConfig) bool {
 			return v.Type == types.VolumeTypeVolume && v.Source == name && v.Target == target && !v.ReadOnly
