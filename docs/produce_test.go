@@ -145,6 +145,7 @@ func operate(t *testing.T, config service.Config, c caller) {
 			t.Fatal(err)
 		}
 	}
+	stack.Work(t, config)
 	for _, c.bare = range []bool{false, true} {
 		admin := c.login("alice", "alice", http.StatusOK)
 		exec(`INSERT INTO projection_generations (projection, generation, state, began_at, live_since)

@@ -35,8 +35,10 @@ type recipes struct {
 
 func (r *recipes) start() {
 	r.t.Helper()
-	r.process = stack.StartProgram(r.t, r.program, r.config, "run")
-	r.client = stack.NewClient(r.process.Address(r.t))
+	if r.client == nil {
+		r.client = stack.NewClient(stack.StartProgram(r.t, r.program, r.config, "serve").Address(r.t))
+	}
+	r.process = stack.StartProgram(r.t, r.program, r.config, "consume")
 }
 
 func (r *recipes) logIn(name string, times int) (token string) {
@@ -156,6 +158,7 @@ func (r *recipes) exec(statement string) {
 func TestTheRecipesWork(t *testing.T) {
 	config := stack.New(t)
 	r := &recipes{t: t, config: config, db: stack.DB(t, config), program: follow(t).build(t)}
+	r.helfy(append([]string{"tidb", "accounts", "ensure"}, stack.PasswordFiles(t)...)...)
 	r.helfy("migrate", "up")
 	alice := stack.AddUser(t, r.config, "alice", domain.RoleAdmin)
 	bob := stack.AddUser(t, r.config, "bob", domain.RoleUser)

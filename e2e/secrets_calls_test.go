@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -244,4 +245,19 @@ func (p *planter) runUserCommands() {
 	p.run(p.password("that the terminal has set"), "user", "reset-password", "--username", name+"b", "--password-stdin")
 	p.rememberHashes(stack.DB(p.t, p.config))
 	p.run("", "user", "delete", "--username", name+"b")
+}
+
+// makeAccounts gives the accounts of TiDB new passwords, after which no other
+// command may run.
+func (p *planter) makeAccounts() {
+	dir := p.t.TempDir()
+	args := []string{"tidb", "accounts", "ensure"}
+	for _, account := range []string{"migrate", "api", "consumer"} {
+		file := filepath.Join(dir, account)
+		if err := os.WriteFile(file, []byte(p.password("of the account "+account)), 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+		args = append(args, "--"+account+"-password-file", file)
+	}
+	p.run("", args...)
 }

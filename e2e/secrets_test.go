@@ -86,6 +86,7 @@ func TestNoSecretIsAnywhere(t *testing.T) {
 	p.searchTables()
 	p.run("", "migrate", "down") // with the data of its tables
 	p.run("", "migrate", "up")
+	p.makeAccounts()
 	p.requireEveryCommand()
 	p.searchAnswers()
 	p.searchFiles(filepath.Join(dir, "kafka"), p.secrets)

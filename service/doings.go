@@ -3,125 +3,81 @@ package service
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"helfy/adapters/tidb"
 	"helfy/app/command"
 	"helfy/app/projection"
 )
 
-// doingsSideBySide is how many partitions a rebuild in a process that serves
-// reads at a time: it must leave the database to the logins.
-const doingsSideBySide = 1
-
-// doings does to projections what administrators want, in this process. It is
-// safe for concurrent use.
+// doings lets consumers do to projections what administrators want: a process
+// that serves HTTP may not write them. It is safe for concurrent use.
 type doings struct {
 	config Config
 	db     *sql.DB
-	log    *slog.Logger
-	// shutdown ends rebuilds, which the next one goes on with.
-	shutdown context.Context
-
-	slot       chan struct{} // whoever rebuilds has it
-	rebuilding atomic.Pointer[string]
-	running    sync.WaitGroup
+	tasks  tidb.Tasks
 }
 
-// slotPatience is how long a rebuild waits for the end of the one before, as
-// tidb.Hold does.
-const slotPatience = time.Second
+const (
+	// taskPatience is how long consumers have to take a task up, and
+	// taskAnswer how long the answer is waited for in all; a request has ten
+	// seconds.
+	taskPatience = 6 * time.Second
+	taskAnswer   = 8 * time.Second
+	// taskPoll is how often a task is looked at.
+	taskPoll = 100 * time.Millisecond
+)
 
-func newDoings(shutdown context.Context, config Config, db *sql.DB, log *slog.Logger) *doings {
-	first := ""
-	d := &doings{config: config, db: db, log: log, shutdown: shutdown, slot: make(chan struct{}, 1)}
-	d.rebuilding.Store(&first)
-	return d
+func newDoings(config Config, db *sql.DB) doings {
+	return doings{config: config, db: db, tasks: tidb.NewTasks(db)}
 }
 
-var _ command.Projections = (*doings)(nil)
-
-// wait returns when no rebuild runs. shutdown must have ended.
-func (d *doings) wait() { d.running.Wait() }
+var _ command.Projections = doings{}
 
 // Rebuild implements command.Projections: one rebuild at a time.
-func (d *doings) Rebuild(
+func (d doings) Rebuild(
 	ctx context.Context, name, by string, options projection.RebuildOptions, begin func(context.Context) error,
 ) error {
-	if err := d.take(ctx, name); err != nil {
+	if _, err := d.idle(ctx, name); err != nil {
 		return err
 	}
-	options.SideBySide = doingsSideBySide
-	running, cancel := context.WithCancel(d.shutdown)
-	begun := make(chan error, 1)
-	d.running.Go(func() {
-		defer func() { <-d.slot }()
-		defer cancel()
-		ready := false
-		rebuilt, err := d.config.rebuildAs(running, name, options, rebuildHooks{
-			by: by, begin: begin, begun: func() { ready = true; begun <- nil },
-		})
-		if !ready {
-			begun <- atWork(err)
-			return
-		}
-		d.tell(running, name, rebuilt, err)
-	})
-	select {
-	case err := <-begun:
-		return err
-	case <-ctx.Done():
-		cancel() // nobody would know of it
-		return ctx.Err()
-	}
-}
-
-// take lets one rebuild run. One that has just ended is waited for.
-func (d *doings) take(ctx context.Context, name string) error {
-	select {
-	case d.slot <- struct{}{}:
-		d.rebuilding.Store(&name)
-		return nil
-	case <-time.After(slotPatience):
-		return fmt.Errorf("%w: this process rebuilds %s", command.ErrAtWork, *d.rebuilding.Load())
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-d.shutdown.Done():
-		return errors.New("shutting down")
-	}
-}
-
-func (d *doings) tell(ctx context.Context, name string, rebuilt projection.Rebuilt, err error) {
+	open, err := d.tasks.Open(ctx)
 	if err != nil {
-		d.log.WarnContext(ctx, "a rebuild has ended", "projection", name, "generation", rebuilt.Generation, "error", err)
-		return
+		return err
 	}
-	d.log.InfoContext(ctx, "a rebuild has ended", "projection", name, "generation", rebuilt.Generation, "switched", rebuilt.Switched)
-}
-
-// atWork makes a lock that somebody else holds command.ErrAtWork.
-func atWork(err error) error {
-	if errors.Is(err, tidb.ErrHeld) {
-		return fmt.Errorf("%w: %w", command.ErrAtWork, err)
+	for _, task := range open {
+		if task.Kind == projection.TaskRebuild {
+			return fmt.Errorf("%w: a consumer rebuilds %s", projection.ErrAtWork, task.Projection)
+		}
 	}
+	details := projection.TaskDetails{Verify: options.VerifyOnly, AcceptDiff: options.AcceptDifference}
+	task := projection.Task{Kind: projection.TaskRebuild, Projection: name, By: by, TaskDetails: details}
+	_, err = d.ask(ctx, task, begin, func(t projection.Task) bool { return !t.BegunAt.IsZero() })
 	return err
 }
 
 // Rollback implements command.Projections.
-func (d *doings) Rollback(ctx context.Context, name string, begin func(context.Context) error) (int, error) {
-	number, err := d.config.rollback(ctx, name, begin)
-	return number, atWork(err)
+func (d doings) Rollback(ctx context.Context, name string, begin func(context.Context) error) (int, error) {
+	one, err := d.idle(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	number, err := generationBefore(ctx, one)
+	if err != nil {
+		return 0, err
+	}
+	task := projection.Task{Kind: projection.TaskRollback, Projection: name, TaskDetails: projection.TaskDetails{Generation: number}}
+	_, err = d.ask(ctx, task, begin, func(projection.Task) bool { return false })
+	return number, err
 }
 
 // Retry implements command.Projections.
-func (d *doings) Retry(
+func (d doings) Retry(
 	ctx context.Context, name string, at projection.Place, begin func(context.Context) error,
-) (tried []projection.RetriedLetter, err error) {
+) ([]projection.RetriedLetter, error) {
 	all, err := some(d.config.withNotifications(d.db), name)
 	if err != nil {
 		return nil, err
@@ -137,12 +93,59 @@ func (d *doings) Retry(
 	if !known {
 		return nil, fmt.Errorf("%s: %w", at, projection.ErrNoDeadLetter)
 	}
-	if err := begin(ctx); err != nil {
+	task := projection.Task{Kind: projection.TaskRetry, Projection: name, TaskDetails: projection.TaskDetails{Place: &at}}
+	done, err := d.ask(ctx, task, begin, func(projection.Task) bool { return false })
+	return done.Retried, err
+}
+
+// idle returns a projection that nobody works on.
+func (d doings) idle(ctx context.Context, name string) (registered, error) {
+	one, err := find(d.config.projections(d.db, nil), name)
+	if err != nil {
 		return nil, err
 	}
-	err = retryDeadLetters(ctx, d.db, all, &at, func(one projection.RetriedLetter) error {
-		tried = append(tried, one)
-		return nil
-	})
-	return tried, err
+	holder, err := tidb.HeldBy(ctx, d.db, d.config.lockOf(name))
+	if err == nil && holder != "" {
+		err = fmt.Errorf("%w: %s", projection.ErrAtWork, holder)
+	}
+	return one, err
+}
+
+// ask records a task, gives it to the consumers and waits until it has ended or
+// enough is known of it.
+func (d doings) ask(
+	ctx context.Context, task projection.Task, begin func(context.Context) error, enough func(projection.Task) bool,
+) (projection.Task, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return task, fmt.Errorf("make the id of a task: %w", err)
+	}
+	task.ID = id.String()
+	if err := begin(ctx); err != nil {
+		return task, err
+	}
+	if err := d.tasks.Add(ctx, task, taskPatience); err != nil {
+		return task, err
+	}
+	deadline := time.Now().Add(taskAnswer)
+	for {
+		now, err := d.tasks.Get(ctx, task.ID)
+		switch {
+		case err != nil:
+			return now, err
+		case enough(now):
+			return now, nil
+		case !now.EndedAt.IsZero():
+			return now, now.Err
+		case now.Expired:
+			return now, fmt.Errorf("%w in %s: it is not done", projection.ErrNoConsumer, taskPatience)
+		case time.Now().After(deadline):
+			return now, fmt.Errorf("%w: a consumer is still at it", projection.ErrAtWork)
+		}
+		select {
+		case <-time.After(taskPoll):
+		case <-ctx.Done():
+			return now, ctx.Err()
+		}
+	}
 }

@@ -368,7 +368,7 @@ func consumeWhile(t *testing.T, config service.Config, do func()) string {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- config.Consume(ctx, log) }()
+	go func() { ended <- stack.As(config, "consume").Consume(ctx, log) }()
 	do()
 	cancel()
 	if err := <-ended; err != nil {

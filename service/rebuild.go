@@ -47,11 +47,10 @@ func (c Config) Rebuild(
 // rebuildHooks are told of a rebuild as it goes on.
 type rebuildHooks struct {
 	by string // who asked for it
-	// begin, if set, is called once, when nobody else can be at work on the
-	// projection and nothing is changed yet. Its error ends the rebuild.
-	begin func(context.Context) error
-	// begun, if set, is called when the run is remembered.
-	begun    func()
+	// begun, if set, is called once the run is remembered: nobody else can be at
+	// work on the projection, and nothing of it is changed yet. Its error ends
+	// the rebuild.
+	begun    func(context.Context) error
 	progress func(projection.Progress) // may be nil
 }
 
@@ -143,33 +142,42 @@ func (c Config) rebuild(
 // is derived of its rows is brought up to date first, of which consumers leave
 // little to do.
 func (c Config) Rollback(ctx context.Context, name string) (number int, err error) {
-	return c.rollback(ctx, name, func(context.Context) error { return nil })
-}
-
-// rollback is Rollback, which calls begin before it changes anything.
-func (c Config) rollback(ctx context.Context, name string, begin func(context.Context) error) (number int, err error) {
 	err = c.withProjection(ctx, name, func(ctx context.Context, one registered) error {
-		generations := one.generations()
-		all, err := generations.List(ctx)
-		if err != nil {
+		if number, err = generationBefore(ctx, one); err != nil {
 			return err
 		}
-		before := projection.Generation{}
-		for _, one := range all {
-			if one.State == projection.Standby && one.LiveSince.After(before.LiveSince) {
-				before = one
-			}
-		}
-		if before.Number == 0 {
-			return fmt.Errorf("no generation of %s that was live before is kept: %w", name, projection.ErrNoGeneration)
-		}
-		if err := begin(ctx); err != nil {
-			return err
-		}
-		number = before.Number
 		return switchBack(ctx, one, number)
 	})
 	return number, err
+}
+
+// rollbackTo makes a generation live again, if it is not.
+func (c Config) rollbackTo(ctx context.Context, name string, number int) error {
+	return c.withProjection(ctx, name, func(ctx context.Context, one registered) error {
+		live, err := one.generations().Live(ctx)
+		if err != nil || live == number {
+			return err
+		}
+		return switchBack(ctx, one, number)
+	})
+}
+
+// generationBefore returns the newest generation that was live before.
+func generationBefore(ctx context.Context, one registered) (int, error) {
+	all, err := one.generations().List(ctx)
+	if err != nil {
+		return 0, err
+	}
+	before := projection.Generation{}
+	for _, one := range all {
+		if one.State == projection.Standby && one.LiveSince.After(before.LiveSince) {
+			before = one
+		}
+	}
+	if before.Number == 0 {
+		return 0, fmt.Errorf("no generation of %s that was live before is kept: %w", one.name(), projection.ErrNoGeneration)
+	}
+	return before.Number, nil
 }
 
 const (

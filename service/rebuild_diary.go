@@ -40,19 +40,16 @@ func (d *rebuildDiary) begin(ctx context.Context) error {
 	if d.begun {
 		return nil
 	}
-	if d.hooks.begin != nil {
-		if err := d.hooks.begin(ctx); err != nil {
-			return err
-		}
-	}
 	d.run.BeganAt = time.Now()
 	if err := d.runs.Begin(ctx, d.run); err != nil {
 		return err
 	}
-	d.begun = true
 	if d.hooks.begun != nil {
-		d.hooks.begun()
+		if err := d.hooks.begun(ctx); err != nil {
+			return err
+		}
 	}
+	d.begun = true
 	return nil
 }
 

@@ -83,7 +83,7 @@ func (c Config) serve(
 	defer observer.Close()
 	feed, endStreams := c.startStreams(db, observer, metrics, log)
 	defer endStreams()
-	doings := newDoings(ctx, c, db, log)
+	doings := newDoings(c, db)
 	handler, err := c.newHandler(ctx, db, observer, users, tidb.NewChains(db, keyring).Observed(observe), keyring, feed, latest, doings, metrics, log)
 	if err != nil {
 		return err
@@ -92,7 +92,6 @@ func (c Config) serve(
 	if err != nil {
 		return fmt.Errorf("listen on HOST %q, PORT %d (set another PORT if it is taken): %w", c.Host, c.Port, err)
 	}
-	defer doings.wait()
 	defer c.startSweepers(ctx, users, keyring, log)()
 	spareProcessors()
 	// As much as the hashes that may be under way need anyway.
@@ -162,6 +161,11 @@ func (c Config) consume(
 		running.Go(func() { notifier.run(ctx) })
 	}
 	running.Go(func() { keepStandbys(ctx, all, log) })
+	running.Go(func() {
+		if err := c.Work(ctx, log); err != nil {
+			log.ErrorContext(ctx, "cannot do tasks", "error", err)
+		}
+	})
 	memory := c.changefeeds(db)
 	show := query.ShowChangefeed{Latest: latest, Memory: memory}
 	metrics.MustRegister(newChangefeedGauges(show))
@@ -174,7 +178,7 @@ func (c Config) consume(
 // ends.
 func (c Config) newHandler(
 	ctx context.Context, db *sql.DB, observer *kafka.Observer, users *tidb.Users, chains tidb.Chains, keyring *domain.Keyring,
-	feed *live.Feed, latest *query.LatestChangefeed, doings *doings, metrics prometheus.Registerer, log *slog.Logger,
+	feed *live.Feed, latest *query.LatestChangefeed, doings doings, metrics prometheus.Registerer, log *slog.Logger,
 ) (http.Handler, error) {
 	plain, err := c.newHasher()
 	if err != nil {

@@ -36,7 +36,7 @@ func readSecretFiles(environment map[string]string) (faults []error) {
 			faults = append(faults, fmt.Errorf("%s: %s is set too; which of them counts?", variable+fileSuffix, variable))
 			continue
 		}
-		text, err := readSecretFile(path)
+		text, err := ReadSecretFile(path)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", variable+fileSuffix, err))
 			continue
@@ -46,8 +46,9 @@ func readSecretFiles(environment map[string]string) (faults []error) {
 	return faults
 }
 
-// readSecretFile returns a file's contents without the newline at its end.
-func readSecretFile(path string) (text string, err error) {
+// ReadSecretFile returns a file's contents without the newline at its end,
+// and an error for one that is empty, has several lines, or more than 64 KiB.
+func ReadSecretFile(path string) (text string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", err

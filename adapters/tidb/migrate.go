@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -38,10 +37,8 @@ func Migrate(ctx context.Context, cfg Config, files fs.FS, announcer func() (Ann
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	// The name cannot be a parameter of CREATE DATABASE.
-	name := "`" + strings.ReplaceAll(cfg.Database, "`", "``") + "`"
-	if _, err := server.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+name); err != nil {
-		return nil, fmt.Errorf("create database %s: %w", cfg.Database, err)
+	if err := createDatabase(ctx, server, cfg.Database); err != nil {
+		return nil, err
 	}
 	err = withMigrations(ctx, cfg, files, announcer, func(m migrator) error {
 		for {
@@ -55,6 +52,15 @@ func Migrate(ctx context.Context, cfg Config, files fs.FS, announcer func() (Ann
 		}
 	})
 	return applied, err
+}
+
+// createDatabase creates a database if it is missing.
+func createDatabase(ctx context.Context, server *sql.DB, name string) error {
+	// The name cannot be a parameter of CREATE DATABASE.
+	if _, err := server.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+quote(name)); err != nil {
+		return fmt.Errorf("create database %s: %w", name, err)
+	}
+	return nil
 }
 
 // MigrateDown takes the newest migration back and returns its file, empty if

@@ -2,21 +2,16 @@ package command
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"helfy/app/projection"
 	"helfy/domain"
 )
 
-// ErrAtWork says that somebody else works on the generations of a projection.
-// An error that wraps it says who.
-var ErrAtWork = errors.New("somebody else works on the projection")
-
-// Projections does things to projections. Each method calls begin, unless it
-// is refused, when it is about to change something; begin's error stops it.
-// The errors are projection.ErrNoProjection, ErrAtWork and those of the
-// database and of Kafka.
+// Projections has things done to projections, by processes that may. Each
+// method calls begin, unless it is refused, before it asks for anything;
+// begin's error stops it. The errors are projection.ErrNoProjection,
+// projection.ErrAtWork and those of the database and of Kafka.
 type Projections interface {
 	// Rebuild begins to make a projection anew and returns; by says who has
 	// asked for it.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"helfy/service"
 )
 
@@ -141,16 +143,24 @@ func (c *Client) WholeAudit(ctx context.Context, token string) ([]Entry, error) 
 }
 
 // Run runs the whole service in this process until the test ends and returns
-// a client of it. stop ends it earlier.
+// a client of it. Who serves and who consumes have an account each. stop ends it earlier.
 func Run(t testing.TB, config service.Config) (client *Client, stop func()) {
 	t.Helper()
-	return start(t, config, config.Run)
+	if config.MetricsAddress != "" { // which only one can have
+		return start(t, config, As(config, "run").Run)
+	}
+	return start(t, config, func(ctx context.Context, log *slog.Logger, ready func(string)) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return As(config, "serve").Serve(ctx, log, ready) })
+		group.Go(func() error { return As(config, "consume").Consume(ctx, log) })
+		return group.Wait()
+	})
 }
 
 // Serve is Run without the consumers.
 func Serve(t testing.TB, config service.Config) *Client {
 	t.Helper()
-	client, _ := start(t, config, config.Serve)
+	client, _ := start(t, config, As(config, "serve").Serve)
 	return client
 }
 
@@ -181,6 +191,25 @@ func start(
 	}
 }
 
+// Work lets what is asked for over HTTP be done to projections until the test
+// ends, without consumers.
+func Work(t testing.TB, config service.Config) {
+	t.Helper()
+	log, err := config.NewLogger(testWriter{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- As(config, "consume").Work(ctx, log) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // testWriter puts log lines into the test's output.
 type testWriter struct{ t testing.TB }
 
@@ -201,7 +230,7 @@ func RunUntilLog(t testing.TB, config service.Config, text string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- config.Consume(ctx, log) }()
+	go func() { ended <- As(config, "consume").Consume(ctx, log) }()
 	for found := false; !found && ctx.Err() == nil; {
 		select {
 		case line := <-lines:

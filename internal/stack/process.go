@@ -35,8 +35,8 @@ type Process struct {
 	trouble []string
 }
 
-// Start runs bin/helfy with a configuration, until it is killed or the test
-// ends.
+// Start runs bin/helfy with a configuration and the account of the command, see
+// As, until it is killed or the test ends.
 func Start(t testing.TB, config service.Config, args ...string) *Process {
 	t.Helper()
 	return StartProgram(t, binary("helfy"), config, args...)
@@ -47,7 +47,7 @@ func StartProgram(t testing.TB, path string, config service.Config, args ...stri
 	t.Helper()
 	p := &Process{ended: make(chan struct{}), Lines: make(chan string, 64)}
 	p.command = exec.CommandContext(context.Background(), path, args...)
-	p.command.Env = append(os.Environ(), Environ(config)...)
+	p.command.Env = append(os.Environ(), Environ(As(config, args...))...)
 	p.command.Stderr = io.MultiWriter(testWriter{t}, &p.said)
 	stdout, err := p.command.StdoutPipe()
 	if err != nil {
@@ -195,10 +195,10 @@ func Environ(config service.Config) []string {
 	return environ
 }
 
-// Command returns bin/helfy with a configuration, to be run until ctx ends.
+// Command returns bin/helfy as Start runs it, to be run until ctx ends.
 func Command(ctx context.Context, config service.Config, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, binary("helfy"), args...)
-	command.Env = append(os.Environ(), Environ(config)...)
+	command.Env = append(os.Environ(), Environ(As(config, args...))...)
 	return command
 }
 

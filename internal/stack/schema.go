@@ -32,6 +32,13 @@ type table struct {
 // the migrations, whose many steps take seconds; the others get the tables and
 // rows that came out of them.
 func makeDatabase(ctx context.Context, config service.Config) error {
+	if err := makeSchema(ctx, config); err != nil {
+		return err
+	}
+	return grantDatabase(ctx, config)
+}
+
+func makeSchema(ctx context.Context, config service.Config) error {
 	tables, err := migrateFirst(ctx, config)
 	if err != nil || tables == nil {
 		return err

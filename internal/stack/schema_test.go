@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"database/sql"
 	"reflect"
 	"testing"
@@ -14,7 +15,12 @@ func TestADatabaseIsLikeOneThatWasMigrated(t *testing.T) {
 		if err := makeDatabase(t.Context(), config); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { dropDatabase(t, config) })
+		t.Cleanup(func() {
+			dropDatabase(t, config)
+			if err := revokeDatabase(context.Background(), config); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	if _, err := fresh.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

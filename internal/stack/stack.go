@@ -103,6 +103,9 @@ func tearDown(t testing.TB, config service.Config) {
 	RemoveChangefeed(ctx, t, config)
 	deleteTopics(t, config)
 	dropDatabase(t, config)
+	if err := revokeDatabase(ctx, config); err != nil {
+		t.Errorf("take back privileges on %s: %v", config.TiDBDatabase, err)
+	}
 }
 
 // deleteTopics frees what Kafka keeps: a broker with thousands of partitions is

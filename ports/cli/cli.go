@@ -19,6 +19,7 @@ type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Serve HTTP only."`
 	Consume     consumeCommand     `cmd:"" help:"Keep the projections up to date only."`
 	Migrate     migrateCommands    `cmd:"" help:"Look after the database's schema."`
+	TiDB        tidbCommands       `cmd:"" name:"tidb" help:"Look after the accounts in TiDB."`
 	Topics      topicsCommands     `cmd:"" help:"Look after Kafka's topics."`
 	Changefeed  changefeedCommand  `cmd:"" help:"Look after TiCDC's changefeed."`
 	User        userCommands       `cmd:"" help:"Look after users."`

@@ -150,9 +150,11 @@ func doingProblem(ctx context.Context, config Config, doing string, err error) e
 		return nil
 	case errors.Is(err, projection.ErrNoProjection), errors.Is(err, projection.ErrNoDeadLetter):
 		return huma.Error404NotFound(err.Error())
-	case errors.Is(err, command.ErrAtWork), errors.Is(err, projection.ErrNoGeneration), errors.Is(err, projection.ErrBehind),
+	case errors.Is(err, projection.ErrAtWork), errors.Is(err, projection.ErrNoGeneration), errors.Is(err, projection.ErrBehind),
 		errors.Is(err, command.ErrWaived), errors.Is(err, projection.ErrNotWhole):
 		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, projection.ErrNoConsumer):
+		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(err.Error()), http.Header{"Retry-After": {retryAfterSeconds}})
 	case errors.Is(err, command.ErrBadWaiver):
 		return badRequest("body", err.Error())
 	default:
