@@ -220,6 +220,7 @@ func (p *planter) runCommands() {
 	p.run("", "topics", "ensure")
 	p.run("", "changefeed", "ensure")
 	p.run("", "changefeed", "status")
+	p.runDoctor()
 	p.run("", "changefeed", "pause")
 	p.run("", "changefeed", "resume")
 	p.run("", "changefeed", "remove", p.config.ChangefeedID)
@@ -260,4 +261,14 @@ func (p *planter) makeAccounts() {
 		args = append(args, "--"+account+"-password-file", file)
 	}
 	p.run("", args...)
+}
+
+// runDoctor runs it; whether consumers run is not its business here.
+func (p *planter) runDoctor() {
+	code, said := stack.RunCommand(p.t, p.config, "", "doctor")
+	if code > 1 || !strings.Contains(said, "changefeed") {
+		p.t.Errorf("helfy doctor: exit code %d: %s", code, said)
+	}
+	p.ran = append(p.ran, "doctor")
+	p.remember("output of doctor", []byte(said))
 }

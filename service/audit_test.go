@@ -214,7 +214,7 @@ func TestHealthNamesThePartThatFails(t *testing.T) {
 		"kafka away":             {lame, "/health", 503, `{"status":"unhealthy","database":"connected","kafka":false}`},
 		"database away":          {blind, "/health", 503, `{"status":"unhealthy","database":"disconnected","kafka":true}`},
 		"ready without Kafka":    {lame, "/readyz", 200, `{"status":"ready"}`},
-		"not ready without TiDB": {blind, "/readyz", 503, `{"status":"not ready"}`},
+		"not ready without TiDB": {blind, "/readyz", 503, `{"status":"not ready","reason":"TiDB does not answer"}`},
 		"alive without anything": {blind, "/livez", 200, `{"status":"alive"}`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,7 +35,7 @@ func (c Config) feed() ticdc.Feed {
 }
 
 func (c Config) changefeeds(db *sql.DB) tidb.Changefeeds {
-	return tidb.NewChangefeeds(db, c.ChangefeedID)
+	return tidb.NewChangefeeds(db, c.ChangefeedID, c.auditLog(db))
 }
 
 // EnsureChangefeed creates the changefeed if it is missing and checks it

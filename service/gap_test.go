@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"helfy/app/command"
 	"helfy/domain"
 	"helfy/internal/stack"
 )
@@ -40,7 +41,7 @@ func TestAChangefeedThatIsMadeAnewGoesOnWhereTheLastOneEnded(t *testing.T) {
 	requireNoGap(t, client, token)
 }
 
-func TestWhatTiDBHasGivenUpBeforeAChangefeedIsMadeAnewIsAGapThatIsNamed(t *testing.T) {
+func TestAChangefeedThatIsMadeToBeginNowLeavesAGapThatIsNamed(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client, _ := stack.Run(t, config)
@@ -56,10 +57,9 @@ func TestWhatTiDBHasGivenUpBeforeAChangefeedIsMadeAnewIsAGapThatIsNamed(t *testi
 	stack.RemoveChangefeed(t.Context(), t, config)
 	lost := login(t, client, "admin")
 	lostAt := time.Now()
-	// The last one ended long before what TiDB still has.
-	exec(t, config, "UPDATE changefeeds SET start_ts = 1, last_watermark = 2")
-	if created, _, err := config.EnsureChangefeed(t.Context()); err != nil || !created {
-		t.Fatalf("created %v, %v", created, err)
+	ensured, err := config.MakeChangefeed(t.Context(), command.EnsureChangefeed{FromNow: true, Tell: t.Logf})
+	if err != nil || ensured.Done != "created" || ensured.Lost == nil {
+		t.Fatalf("%+v, %v", ensured, err)
 	}
 	page, err := client.Audit(t.Context(), token, "")
 	if err != nil {

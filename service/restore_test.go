@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"helfy/app/command"
 	"helfy/domain"
 	"helfy/internal/stack"
 )
@@ -35,8 +36,9 @@ func TestADatabaseThatIsRestoredFromABackupLosesNothingOfTheLogAndSaysWhereItWen
 		}
 		return nil
 	})
-	if created, _, err := config.EnsureChangefeed(t.Context()); err != nil || !created {
-		t.Fatalf("created %v, %v", created, err)
+	ensured, err := config.MakeChangefeed(t.Context(), command.EnsureChangefeed{FromNow: true, Tell: t.Logf})
+	if err != nil || ensured.Done != "created" || ensured.Lost == nil {
+		t.Fatalf("%+v, %v", ensured, err)
 	}
 	client = stack.Serve(t, config)
 	login(t, client, "bob")

@@ -237,9 +237,16 @@ func (c Config) newHandler(
 func readyUntil(shutdown context.Context, ready query.Probe) query.Probe {
 	return func(ctx context.Context) error {
 		if shutdown.Err() != nil {
-			return errors.New("shutting down")
+			return &query.NotReadyError{Reason: "shutting down"}
 		}
-		return ready(ctx)
+		err := ready(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, tidb.ErrDue):
+			return &query.NotReadyError{Reason: tidb.ErrDue.Error(), Err: err}
+		}
+		return &query.NotReadyError{Reason: "TiDB does not answer", Err: err}
 	}
 }
 

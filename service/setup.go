@@ -57,10 +57,15 @@ func (c Config) Migrations(ctx context.Context) ([]tidb.Migration, error) {
 // EnsureTopics creates the topics that are missing, returns their names, and
 // checks the others.
 func (c Config) EnsureTopics(ctx context.Context) ([]string, error) {
+	return c.Kafka().EnsureTopics(ctx, c.topics()...)
+}
+
+// topics are the topics as they must be.
+func (c Config) topics() []kafka.Topic {
 	topic := func(name string) kafka.Topic {
 		return kafka.Topic{Name: name, Partitions: c.KafkaPartitions, Replication: c.KafkaReplication}
 	}
-	return c.Kafka().EnsureTopics(ctx, topic(c.ChangesTopic), topic(c.EventsTopic))
+	return []kafka.Topic{topic(c.ChangesTopic), topic(c.EventsTopic)}
 }
 
 func (c Config) auditLog(db *sql.DB) tidb.AuditLog {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -46,6 +47,31 @@ func (c Cluster) EnsureTopics(ctx context.Context, topics ...Topic) (created []s
 	return created, err
 }
 
+// ErrNoTopic says that a topic is missing.
+var ErrNoTopic = errors.New("there is no topic")
+
+// InspectTopics returns what is wrong with topics, ErrNoTopic or
+// ErrTopicDiffers each, and an error if that cannot be found out.
+func (c Cluster) InspectTopics(ctx context.Context, topics ...Topic) (faults []error, err error) {
+	err = c.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
+		for _, topic := range topics {
+			err := checkTopic(admin, topic)
+			var joined interface{ Unwrap() []error }
+			switch {
+			case err == nil:
+			case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
+				faults = append(faults, fmt.Errorf("%w %s", ErrNoTopic, topic.Name))
+			case errors.Is(err, ErrTopicDiffers) && errors.As(err, &joined):
+				faults = append(faults, joined.Unwrap()...)
+			default:
+				return err
+			}
+		}
+		return nil
+	})
+	return faults, err
+}
+
 // CheckTopics reports whether the topics are there.
 func (c Cluster) CheckTopics(ctx context.Context, names ...string) error {
 	return c.withAdmin(ctx, func(admin sarama.ClusterAdmin) error {
@@ -53,7 +79,7 @@ func (c Cluster) CheckTopics(ctx context.Context, names ...string) error {
 		for _, name := range names {
 			_, err := describe(admin, name)
 			if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-				err = fmt.Errorf("there is no topic %s: run helfy topics ensure", name)
+				err = fmt.Errorf("%w %s: run helfy topics ensure", ErrNoTopic, name)
 			}
 			faults = append(faults, err)
 		}
@@ -114,6 +140,9 @@ func checkTopic(admin sarama.ClusterAdmin, topic Topic) error {
 	settings, err := settingsOf(admin, topic.Name)
 	if err != nil {
 		return err
+	}
+	if least, err := strconv.Atoi(settings["min.insync.replicas"]); err == nil && least > topic.Replication {
+		faults = append(faults, fmt.Errorf("%w: %s has min.insync.replicas=%d and %d replicas: nobody can write to it", ErrTopicDiffers, topic.Name, least, topic.Replication))
 	}
 	for name, want := range topicConfig {
 		if got := settings[name]; got != want {

@@ -15,8 +15,9 @@ import (
 // them. It implements query.Gaps and command.ChangefeedMemory and is safe for
 // concurrent use.
 type Changefeeds struct {
-	db *sql.DB
-	id string
+	db  *sql.DB
+	id  string
+	log query.AuditLog
 }
 
 var (
@@ -24,8 +25,11 @@ var (
 	_ command.ChangefeedMemory = Changefeeds{}
 )
 
-// NewChangefeeds returns the memory of the changefeeds of an id.
-func NewChangefeeds(db *sql.DB, id string) Changefeeds { return Changefeeds{db: db, id: id} }
+// NewChangefeeds returns the memory of the changefeeds of an id, of whose
+// messages log tells how far they have arrived.
+func NewChangefeeds(db *sql.DB, id string, log query.AuditLog) Changefeeds {
+	return Changefeeds{db: db, id: id, log: log}
+}
 
 // Note implements command.ChangefeedMemory.
 func (c Changefeeds) Note(ctx context.Context, startTs, checkpointTs uint64) error {
@@ -84,14 +88,27 @@ func (c Changefeeds) Expected(ctx context.Context) (startTs uint64, err error) {
 }
 
 // Covered implements command.ChangefeedMemory.
-func (c Changefeeds) Covered(ctx context.Context) (uint64, error) {
-	var covered sql.Null[uint64]
-	err := c.db.QueryRowContext(ctx,
-		"SELECT MAX(last_watermark) FROM changefeeds WHERE changefeed_id = ?", c.id).Scan(&covered)
-	if err != nil {
-		return 0, fmt.Errorf("read how far changefeeds have come: %w", err)
+func (c Changefeeds) Covered(ctx context.Context) (sent, arrived uint64, err error) {
+	if arrived, err = c.log.CompleteThrough(ctx); err != nil {
+		return 0, 0, err
 	}
-	return covered.V, nil
+	err = inTx(ctx, c.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
+		newest, err := c.newest(ctx, tx)
+		if err != nil || newest == 0 {
+			return err
+		}
+		var covered uint64
+		err = tx.QueryRowContext(ctx, "SELECT MAX(last_watermark) FROM changefeeds WHERE changefeed_id = ?", c.id).Scan(&covered)
+		if err != nil {
+			return err
+		}
+		sent = max(covered, arrived)
+		return c.advance(ctx, tx, newest, arrived)
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("read how far changefeeds have come: %w", err)
+	}
+	return sent, arrived, nil
 }
 
 // Replacement implements command.ChangefeedMemory.

@@ -112,10 +112,14 @@ func Ping(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// Ready reports whether the database answers and its schema is there.
+// Ready reports whether the database answers and its schema is there; ErrDue
+// says that it is not.
 func Ready(ctx context.Context, db *sql.DB) error {
 	var some bool
 	if err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM users)").Scan(&some); err != nil {
+		if isMissing(err) {
+			err = fmt.Errorf("%w (%w)", ErrDue, err)
+		}
 		return fmt.Errorf("look into TiDB's tables: %w", err)
 	}
 	return nil

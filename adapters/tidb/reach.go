@@ -44,11 +44,16 @@ func Migrated(ctx context.Context, cfg Config, files fs.FS) error {
 	})
 }
 
+// isMissing reports whether TiDB does not know the database or a table.
+func isMissing(err error) bool {
+	return errorCode(err) == codeUnknownTable || errorCode(err) == codeUnknownDatabase
+}
+
 // Due returns how many migrations of files have not run. It needs no more than
 // to read goose's table.
 func Due(ctx context.Context, db *sql.DB, files fs.FS) (int, error) {
 	rows, err := db.QueryContext(ctx, "SELECT DISTINCT version_id FROM goose_db_version WHERE is_applied")
-	if code := errorCode(err); code == codeUnknownTable || code == codeUnknownDatabase {
+	if isMissing(err) {
 		return 0, fmt.Errorf("%w (%w)", ErrDue, err)
 	}
 	if err != nil {

@@ -56,8 +56,9 @@ type ChangefeedMemory interface {
 	// Note remembers a changefeed and its checkpoint.
 	Note(ctx context.Context, startTs, checkpointTs uint64) error
 	// Covered returns the TSO up to which changefeeds are known to have sent
-	// everything, 0 if none was ever seen.
-	Covered(ctx context.Context) (uint64, error)
+	// everything, and the one up to which that has arrived in the log, which is
+	// not later; 0 where nothing is known. It remembers what has arrived as sent.
+	Covered(ctx context.Context) (sent, arrived uint64, err error)
 	// Replacement returns the one that is under way, nil without one.
 	Replacement(ctx context.Context) (*Replacement, error)
 	// BeginReplacement remembers it until Ensured, and its checkpoint for ever.
@@ -70,6 +71,10 @@ type ChangefeedMemory interface {
 type EnsureChangefeed struct {
 	// Replace lets one that is not so be changed.
 	Replace bool
+	// FromNow lets one that is made begin now, and not where the last one ended:
+	// what was committed in between is a gap. It is for a database that was put
+	// back from a backup, whose past is another one than that of the topics.
+	FromNow bool
 	// Tell is told what is being done, a sentence each.
 	Tell func(format string, args ...any)
 }
@@ -153,31 +158,48 @@ func refusal(seen query.Changefeed) error {
 	return fmt.Errorf("%w: %s (%s)", ErrChangefeedDiffers, strings.Join(faults, "; "), todo)
 }
 
-// createAnew makes a changefeed that begins where the last one ended.
+// createAnew makes a changefeed that begins where the last one ended: at best
+// where the log does, because what Kafka has lost is sent again then.
 func (h EnsureChangefeedHandler) createAnew(ctx context.Context, ensure EnsureChangefeed) (*query.Gap, error) {
-	covered, err := h.Memory.Covered(ctx)
+	sent, arrived, err := h.Memory.Covered(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if covered != 0 {
-		ensure.Tell("creating the changefeed, to begin where the last one ended: %s", timeText(covered))
+	for _, from := range begins(sent, arrived, ensure.FromNow) {
+		ensure.Tell("creating the changefeed, to begin %s", fromText(from))
+		err = h.Server.Create(ctx, from)
+		switch {
+		case errors.Is(err, ErrChangefeedExists):
+			return nil, nil // somebody else was faster: it is looked at next
+		case err == nil && from == 0 && sent != 0:
+			return h.lost(ctx, sent)
+		case from == 0 || !errors.Is(err, ErrBehindGC):
+			return nil, err
+		}
+		ensure.Tell("%v", err)
 	}
-	err = h.Server.Create(ctx, covered)
-	if errors.Is(err, ErrChangefeedExists) {
-		return nil, nil // somebody else was faster: it is looked at next
+	return nil, err
+}
+
+// begins returns where a changefeed may begin, the best one first; 0 is now.
+func begins(sent, arrived uint64, fromNow bool) []uint64 {
+	switch {
+	case fromNow || sent == 0:
+		return []uint64{0}
+	case arrived == 0 || arrived == sent:
+		return []uint64{sent, 0}
 	}
-	if covered == 0 || !errors.Is(err, ErrBehindGC) {
-		return nil, err
-	}
-	ensure.Tell("%v: creating it to begin now", err)
-	if err := h.Server.Create(ctx, 0); err != nil {
-		return nil, err
-	}
+	return []uint64{arrived, sent, 0}
+}
+
+// lost returns what was committed before the changefeed that has just begun,
+// and sent by none.
+func (h EnsureChangefeedHandler) lost(ctx context.Context, sent uint64) (*query.Gap, error) {
 	created, err := h.Server.Look(ctx)
 	if err != nil {
 		return nil, err
 	}
-	from := domain.TimeOfTSO(covered)
+	from := domain.TimeOfTSO(sent)
 	return &query.Gap{From: &from, To: domain.TimeOfTSO(created.StartTs)}, nil
 }
 
@@ -331,6 +353,13 @@ func (h EnsureChangefeedHandler) await(ctx context.Context, what string, wanted 
 			return fmt.Errorf("wait for the changefeed %s: %w (the next call goes on): %w", what, ctx.Err(), err)
 		}
 	}
+}
+
+func fromText(ts uint64) string {
+	if ts == 0 {
+		return "now"
+	}
+	return "at " + timeText(ts)
 }
 
 func timeText(ts uint64) string { return domain.TimeOfTSO(ts).Format("2006-01-02T15:04:05.000Z") }

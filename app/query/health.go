@@ -44,6 +44,26 @@ func CachedAnswer[A any](timeout time.Duration, ask func(context.Context) A) fun
 	}
 }
 
+// NotReadyError says why a process cannot do its job.
+type NotReadyError struct {
+	// Reason is for everybody: there is nothing in it that only operators may
+	// know.
+	Reason string
+	// Err is the whole reason, nil if there is no more to it.
+	Err error
+}
+
+// Error implements error.
+func (e *NotReadyError) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return e.Reason + ": " + e.Err.Error()
+}
+
+// Unwrap gives the whole reason.
+func (e *NotReadyError) Unwrap() error { return e.Err }
+
 // Health is the state of the parts that the service stands on.
 type Health struct {
 	Database error

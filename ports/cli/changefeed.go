@@ -103,6 +103,7 @@ func (s session) sayChangefeed(info changefeedInfo) error {
 
 type changefeedEnsure struct {
 	Replace bool `help:"Change one that differs, or that does not run, without losing anything."`
+	FromNow bool `help:"Let one that has to be made begin now, and not where the last one ended: for a database that was put back from a backup. What was committed in between is a gap."`
 	JSON    bool `name:"json" help:"Print the result as JSON."`
 }
 
@@ -124,7 +125,7 @@ func (c changefeedEnsure) Run(s session) error {
 		return exitError{err, exitFailed}
 	}
 	tell := func(format string, args ...any) { s.tell(fmt.Sprintf(format, args...)) }
-	ensured, err := config.MakeChangefeed(s.ctx, command.EnsureChangefeed{Replace: c.Replace, Tell: tell})
+	ensured, err := config.MakeChangefeed(s.ctx, command.EnsureChangefeed{Replace: c.Replace, FromNow: c.FromNow, Tell: tell})
 	info := newChangefeedInfo(config.ChangefeedID, ensured.Changefeed)
 	info.Done, info.Lost = ensured.Done, ensured.Lost
 	switch {

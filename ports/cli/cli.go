@@ -22,6 +22,7 @@ type commands struct {
 	TiDB        tidbCommands       `cmd:"" name:"tidb" help:"Look after the accounts in TiDB."`
 	Topics      topicsCommands     `cmd:"" help:"Look after Kafka's topics."`
 	Changefeed  changefeedCommand  `cmd:"" help:"Look after TiCDC's changefeed."`
+	Doctor      doctorCommand      `cmd:"" help:"Look at every part, and say what to do about what is wrong."`
 	User        userCommands       `cmd:"" help:"Look after users."`
 	Hash        hashCommands       `cmd:"" help:"Look after the hashing of passwords."`
 	Audit       auditCommands      `cmd:"" help:"Look into the audit trail, verify, seal and export it."`

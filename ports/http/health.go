@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,6 +33,7 @@ type aliveOutput struct {
 	Status int
 	Body   struct {
 		Status string `json:"status"`
+		Reason string `json:"reason,omitempty" doc:"Why it is not ready"`
 	}
 }
 
@@ -73,6 +75,9 @@ func registerHealth(api huma.API, config Config) {
 		if err := config.Ready(ctx); err != nil {
 			config.Log.WarnContext(ctx, "not ready", "error", err)
 			output.Status, output.Body.Status = http.StatusServiceUnavailable, "not ready"
+			if why := (*query.NotReadyError)(nil); errors.As(err, &why) {
+				output.Body.Reason = why.Reason
+			}
 		}
 		return output, nil
 	})
