@@ -37,6 +37,10 @@ func (c Credential) Genuine(keyring *Keyring) bool {
 	return (c.NewestSeq == 0 || c.NewestSeq == c.Seq) && keyring.Verify(c.KeyID, c.MAC, credentialLabel, c.sealed()...)
 }
 
+// IsStale reports whether another key sealed the credential than the one that
+// seals now.
+func (c Credential) IsStale(keyring *Keyring) bool { return c.KeyID != keyring.current }
+
 func (c Credential) sealed() []string {
 	fields := []string{c.UserID.String(), c.PasswordHash, strconv.FormatUint(c.Seq, 10)}
 	if c.MustChange {

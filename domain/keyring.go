@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ const KeySize = 32
 type Keyring struct {
 	current string
 	keys    map[string][]byte
+	ids     []string // in their order
 }
 
 // ReadKeyring reads one key a line, 64 hex digits each. The first one seals;
@@ -39,9 +41,12 @@ func ReadKeyring(r io.Reader) (*Keyring, error) {
 			// The line is a secret: say where it stands, not what it says.
 			return nil, fmt.Errorf("line %d: want %d hex digits", number, 2*KeySize)
 		}
-		id := keyID(key)
+		id := KeyID(key)
 		if ring.current == "" {
 			ring.current = id
+		}
+		if ring.keys[id] == nil {
+			ring.ids = append(ring.ids, id)
 		}
 		ring.keys[id] = key
 	}
@@ -54,11 +59,14 @@ func ReadKeyring(r io.Reader) (*Keyring, error) {
 	return ring, nil
 }
 
-// keyID names a key without telling it.
-func keyID(key []byte) string {
+// KeyID names a key without telling it.
+func KeyID(key []byte) string {
 	sum := sha256.Sum256(append([]byte("helfy-key-id-v1\x00"), key...))
 	return hex.EncodeToString(sum[:8])
 }
+
+// IDs returns the ids of all keys, that of the one that seals first.
+func (k *Keyring) IDs() []string { return slices.Clone(k.ids) }
 
 // Has reports whether the keyring has the key of an id.
 func (k *Keyring) Has(id string) bool { return k.keys[id] != nil }

@@ -1,12 +1,16 @@
 package service
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
+	"helfy/adapters/tidb"
+	"helfy/app/query"
 	"helfy/domain"
 )
 
@@ -27,17 +31,46 @@ func CreateKey(path string) (err error) {
 	return file.Sync()
 }
 
-func (c Config) readKeyring() (keyring *domain.Keyring, err error) {
+func (c Config) readKeyring() (*domain.Keyring, error) {
 	if c.KeyFile == "" {
 		return nil, errors.New("HELFY_KEY_FILE: needed; helfy key create FILE makes a key")
 	}
-	file, err := os.Open(c.KeyFile)
+	keyring, err := readKeyFile(c.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("HELFY_KEY_FILE: %w", err)
 	}
+	return keyring, nil
+}
+
+func readKeyFile(path string) (keyring *domain.Keyring, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	if keyring, err = domain.ReadKeyring(file); err != nil {
-		return nil, fmt.Errorf("HELFY_KEY_FILE %s: %w", c.KeyFile, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return keyring, nil
 }
+
+// KeyUsage returns how much each key has sealed, and the ids of the keys in the
+// key file.
+func (c Config) KeyUsage(ctx context.Context) (uses []query.KeyUse, ids []string, err error) {
+	keyring, err := c.readKeyring()
+	if err != nil {
+		return nil, nil, err
+	}
+	pool := c.tidb()
+	pool.Timeout = keyUsageTimeout
+	db, err := tidb.Open(pool)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	uses, err = tidb.KeyUsage(ctx, db)
+	return uses, keyring.IDs(), err
+}
+
+// keyUsageTimeout bounds the counting of all events.
+const keyUsageTimeout = 10 * time.Minute

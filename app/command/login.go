@@ -142,6 +142,9 @@ func (h LoginHandler) check(ctx context.Context, try *try) (right bool, err erro
 		return false, nil
 	}
 	try.newHash, err = h.rehash(ctx, try.hash, password)
+	if try.newHash == "" && try.account.Credential.IsStale(h.Keyring) {
+		try.newHash = try.hash // to be sealed by the key that seals now
+	}
 	return err == nil, err
 }
 

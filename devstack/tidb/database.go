@@ -3,6 +3,7 @@ package tidb
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -22,6 +23,12 @@ import (
 	"helfy/devstack/storage"
 )
 
+// The variables that name the files of the server's certificate and its key.
+const (
+	sslCert = "DEVSTACK_TIDB_SSL_CERT"
+	sslKey  = "DEVSTACK_TIDB_SSL_KEY"
+)
+
 // configure sets TiDB's global configuration. It must precede everything else
 // of TiDB, which logs to a file from then on.
 func configure(cfg Config) error {
@@ -39,6 +46,8 @@ func configure(cfg Config) error {
 		c.TempDir = filepath.Join(cfg.DataDir, "tmp")
 		c.TempStoragePath = filepath.Join(cfg.DataDir, "tmp", "storage")
 		c.Log.SlowQueryFile = filepath.Join(cfg.DataDir, "tidb-slow.log")
+		// TLS for those who ask for it; others are served in plain text still.
+		c.Security.SSLCert, c.Security.SSLKey = os.Getenv(sslCert), os.Getenv(sslKey)
 		// One region: a commit is not split by region.
 		c.SplitTable = false
 	})

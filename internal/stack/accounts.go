@@ -151,7 +151,7 @@ func revokeDatabase(ctx context.Context, config service.Config) error {
 var accounts = map[string]string{
 	"run": runAccount, "serve": service.APIAccount, "consume": service.ConsumerAccount,
 	"migrate": service.MigrateAccount, "changefeed": service.MigrateAccount,
-	"user": service.APIAccount, "audit": service.APIAccount, "deadletters waive": service.APIAccount,
+	"user": service.APIAccount, "key usage": service.APIAccount, "audit": service.APIAccount, "deadletters waive": service.APIAccount,
 	"rebuild": service.ConsumerAccount, "rollback": service.ConsumerAccount, "projections": service.ConsumerAccount,
 	"deadletters": service.ConsumerAccount, "notifications": service.ConsumerAccount,
 }

@@ -106,33 +106,3 @@ func (topicsEnsure) Run(s session) error {
 	}
 	return s.say("created topics %s", strings.Join(created, ", "))
 }
-
-type keyCommands struct {
-	Create     keyCreate     `cmd:"" help:"Make a key for HELFY_KEY_FILE."`
-	CreateSeal keyCreateSeal `cmd:"" help:"Make the two keys that sign and verify seals."`
-}
-
-type keyCreateSeal struct {
-	File string `arg:"" type:"path" help:"File to create for the private key; the public one gets the suffix .pub. Neither may exist."`
-}
-
-// Run implements the command.
-func (k keyCreateSeal) Run(s session) error {
-	public, err := service.CreateSealKey(k.File)
-	if err != nil {
-		return err
-	}
-	return s.say("created private key %s and public key %s", k.File, public)
-}
-
-type keyCreate struct {
-	File string `arg:"" help:"File to create; it must not exist."`
-}
-
-// Run implements the command.
-func (k keyCreate) Run(s session) error {
-	if err := service.CreateKey(k.File); err != nil {
-		return err
-	}
-	return s.say("created key file %s", k.File)
-}
