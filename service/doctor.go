@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ func (c Config) Doctor(ctx context.Context) []query.Diagnosis {
 	return query.Diagnose(ctx, []query.Check{
 		{Name: "key file", Run: c.checkKeyFile},
 		{Name: "TiDB", Run: c.checkTiDB},
+		{Name: "privileges", Run: c.checkPrivileges},
 		{Name: "migrations", Run: c.checkMigrations},
 		{Name: "Kafka", Run: c.checkKafka},
 		{Name: "topics", Run: c.checkTopics},
@@ -118,6 +120,33 @@ func (c Config) checkServer(facts tidb.Facts) (all []query.Diagnosis) {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// checkPrivileges holds what the account may do against what processes of its
+// name need. Another account may be all of them.
+func (c Config) checkPrivileges(ctx context.Context) []query.Diagnosis {
+	grants, err := migrations.ReadGrants()
+	if err != nil {
+		return fail("this program is broken", "%v", err)
+	}
+	needs := map[string][]string{}
+	for _, grant := range slices.Concat(grants.API, grants.Consumer) {
+		needs[grant.Table] = append(needs[grant.Table], grant.Privileges...)
+	}
+	switch c.TiDBUser {
+	case APIAccount:
+		needs = byTable(grants.API)
+	case ConsumerAccount:
+		needs = byTable(grants.Consumer)
+	}
+	lacking, err := tidb.Lacking(ctx, c.tidb(), needs)
+	switch {
+	case err != nil:
+		return fail("look at the check of TiDB", "%v", err)
+	case len(lacking) > 0:
+		return fail("helfy tidb accounts ensure, as an administrator of TiDB", "%s lacks %s", c.TiDBUser, strings.Join(lacking, ", "))
+	}
+	return ok("%s may do all that it needs with %d tables", c.TiDBUser, len(needs))
 }
 
 func (c Config) checkMigrations(ctx context.Context) []query.Diagnosis {

@@ -52,7 +52,7 @@ func TestTheDoctorFindsNothingWhereAllIsWell(t *testing.T) {
 	for _, one := range config.Doctor(t.Context()) {
 		names = append(names, one.Check)
 	}
-	want := "key file, TiDB, migrations, Kafka, topics, TiCDC, changefeed, gaps, consumers, projections"
+	want := "key file, TiDB, privileges, migrations, Kafka, topics, TiCDC, changefeed, gaps, consumers, projections"
 	if got := strings.Join(names, ", "); got != want {
 		t.Errorf("checks are %s, want %s", got, want)
 	}
@@ -88,6 +88,25 @@ func TestTheDoctorNamesWhatIsWrongAndWhatToDo(t *testing.T) {
 				t.Errorf("%s: want it to find %q and advise %q, got %+v", c.check, c.found, c.advice, bad)
 			}
 		})
+	}
+}
+
+func TestTheDoctorNamesThePrivilegesThatAnAccountLacks(t *testing.T) {
+	config := wellRunning(t)
+	for command, account := range map[string]string{"serve": service.APIAccount, "consume": service.ConsumerAccount} {
+		as := stack.As(config, command)
+		if as.TiDBUser != account {
+			t.Fatalf("%s runs as %s", command, as.TiDBUser)
+		}
+		bad, lacks := diagnosed(t, as)["privileges"]
+		if lacks {
+			t.Errorf("%s: %+v", account, bad)
+		}
+	}
+	consumer := stack.As(config, "consume")
+	exec(t, config, "REVOKE INSERT ON "+config.TiDBDatabase+".projection_audit_entries FROM "+service.ConsumerAccount)
+	if got := diagnosed(t, consumer)["privileges"]; got.Status != query.CheckFail || !strings.Contains(got.Found, "helfy_consumer lacks INSERT on projection_audit_entries") || !strings.Contains(got.Advice, "helfy tidb accounts ensure") {
+		t.Errorf("got %+v", got)
 	}
 }
 
