@@ -30,7 +30,7 @@ func tablesOf(t *testing.T, config service.Config) map[string]string {
 	t.Helper()
 	rows, err := stack.DB(t, config).QueryContext(t.Context(), `
 		SELECT table_name, column_name FROM information_schema.columns
-		WHERE table_schema = ? AND ordinal_position = 1 AND table_name <> 'goose_db_version'`, config.TiDBDatabase)
+		WHERE table_schema = ? AND ordinal_position = 1`, config.TiDBDatabase)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,6 @@ const (
 	codeUnknownDatabase = 1049
 	codeServerShutdown  = 1053
 	codeDuplicateKey    = 1062
-	codeTableDenied     = 1142
 	codeUnknownTable    = 1146
 	codeLockWaitTimeout = 1205
 	codeDeadlock        = 1213
