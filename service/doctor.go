@@ -228,7 +228,7 @@ func (c Config) checkChangefeed(ctx context.Context) []query.Diagnosis {
 	if err != nil {
 		return fail("look at the check of TiDB", "%v", err)
 	}
-	found := fmt.Sprintf("%s is %s", c.ChangefeedID, seen.State)
+	found := fmt.Sprintf("%s: state %s", c.ChangefeedID, seen.State)
 	if about := strings.Join(append(seen.Differences, seen.Fault), "; "); strings.Trim(about, "; ") != "" {
 		found += ": " + strings.Trim(about, "; ")
 	}
