@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // Config says where the broker keeps its data and where it listens, always on
@@ -24,10 +25,10 @@ type Config struct {
 	Port int
 }
 
-// Run serves until ctx ends, then saves its state. A topic must be created
-// before it is used. Limits are Apache Kafka's defaults: record batches up to
-// 1 MiB and 12 bytes (message.max.bytes), offsets of an empty group kept for
-// seven days.
+// Run serves until ctx ends, then saves its state. It speaks what Apache Kafka
+// 3.9 does. A topic must be created before it is used. Limits are Apache Kafka's
+// defaults: record batches up to 1 MiB and 12 bytes (message.max.bytes), offsets
+// of an empty group kept for seven days.
 //
 // Acknowledged records, topics with their ids and configurations, and
 // committed offsets survive the death of the process, but not of the machine:
@@ -38,6 +39,9 @@ func Run(ctx context.Context, cfg Config) error {
 		kfake.Ports(cfg.Port),
 		kfake.DataDir(filepath.Clean(cfg.DataDir)),
 		kfake.DefaultNumPartitions(1),
+		// kfake panics at a produce request of newer versions, which name topics
+		// by id, that is for several topics which are gone.
+		kfake.MaxVersions(kversion.V3_9_0()),
 		kfake.WithLogger(logger),
 	)
 	if err != nil {

@@ -114,6 +114,35 @@ func TestRecordBeyondTheLimitIsRefused(t *testing.T) {
 	}
 }
 
+// As when a test removes its topics while the feed still writes to them.
+func TestTheBrokerOutlivesRecordsForTopicsThatAreGone(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	b := startBroker(t, t.TempDir())
+	client := b.client(t, kgo.ProducerLinger(100*time.Millisecond), kgo.UnknownTopicRetries(0), kgo.RecordRetries(1))
+	admin := kadm.NewClient(b.client(t))
+	topics := []string{"changes", "events"}
+	if _, err := admin.CreateTopics(ctx, 1, 1, nil, topics...); err != nil {
+		t.Fatal(err)
+	}
+	produce := func() error {
+		return client.ProduceSync(t.Context(),
+			&kgo.Record{Topic: topics[0], Value: []byte("a")}, &kgo.Record{Topic: topics[1], Value: []byte("b")}).FirstErr()
+	}
+	if err := produce(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.DeleteTopics(ctx, topics...); err != nil {
+		t.Fatal(err)
+	}
+	if err := produce(); !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		t.Errorf("records for topics that are gone: %v", err)
+	}
+	if err := b.client(t).Ping(ctx); err != nil {
+		t.Errorf("the broker afterwards: %v", err)
+	}
+}
+
 func TestUnusableDataFolderIsNamed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

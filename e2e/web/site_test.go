@@ -201,11 +201,11 @@ func TestTheStreamArrivesAtOnceAndStaysOpenWhileNothingHappens(t *testing.T) {
 	stack.AddUser(t, config, "other", domain.RoleUser)
 	token := s.login(t, "admin")
 	// Two viewers, one of them without nginx: what is late comes late to both.
-	direct, err := s.direct(first).Watch(t, token, "?eventType=LOGIN_SUCCESS", "")
+	direct, err := s.direct(first).Watch(t, token, "?user=other&eventType=LOGIN_SUCCESS", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	through, err := s.Watch(t, token, "?eventType=LOGIN_SUCCESS", "")
+	through, err := s.Watch(t, token, "?user=other&eventType=LOGIN_SUCCESS", "")
 	if err != nil {
 		t.Fatal(err)
 	}
