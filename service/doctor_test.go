@@ -75,8 +75,8 @@ func TestTheDoctorNamesWhatIsWrongAndWhatToDo(t *testing.T) {
 		"a topic is missing": {func(c *service.Config) { c.EventsTopic += "x" }, query.CheckFail, "topics", "there is no topic", "helfy topics ensure"},
 		"other partitions":   {func(c *service.Config) { c.KafkaPartitions++ }, query.CheckFail, "topics", "partitions, want", "KAFKA_PARTITIONS"},
 		"TiCDC away":         {func(c *service.Config) { c.TiCDCURL = "http://127.0.0.1:1" }, query.CheckFail, "TiCDC", "refused", "start TiCDC"},
-		"unknown feed":       {func(c *service.Config) { c.TiCDCURL = "http://127.0.0.1:1" }, query.CheckFail, "changefeed", "is unknown", "the check of TiCDC"},
-		"another feed":       {func(c *service.Config) { c.ChangefeedID += "x" }, query.CheckFail, "changefeed", "is missing", "helfy changefeed ensure"},
+		"unknown feed":       {func(c *service.Config) { c.TiCDCURL = "http://127.0.0.1:1" }, query.CheckFail, "changefeed", "state unknown", "the check of TiCDC"},
+		"another feed":       {func(c *service.Config) { c.ChangefeedID += "x" }, query.CheckFail, "changefeed", "state missing", "helfy changefeed ensure"},
 		"nobody reads":       {func(c *service.Config) { c.ConsumerGroup += "x" }, query.CheckFail, "consumers", "nobody reads", "helfy consume"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,9 +132,9 @@ func TestTheDoctorSeesWhatHappensToTheParts(t *testing.T) {
 			if err := c.PauseChangefeed(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-		}, query.CheckFail, "changefeed", "is stopped", "helfy changefeed resume"},
+		}, query.CheckFail, "changefeed", "state stopped", "helfy changefeed resume"},
 		"the changefeed is gone": {func(t *testing.T, c service.Config) { stack.RemoveChangefeed(t.Context(), t, c) },
-			query.CheckFail, "changefeed", "is removed", "helfy changefeed ensure"},
+			query.CheckFail, "changefeed", "state removed", "helfy changefeed ensure"},
 		"the changefeed differs": {func(t *testing.T, c service.Config) {
 			putInPlace(t, c, func(request map[string]any) { request["target_ts"] = tsoIn(3600e9) })
 		}, query.CheckFail, "changefeed", "target_ts", "--replace"},
