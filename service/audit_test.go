@@ -34,6 +34,17 @@ func eventuallyAudit(t *testing.T, client *stack.Client, token string, check fun
 	})
 }
 
+// eventuallyEntries waits for so many entries of the log.
+func eventuallyEntries(t *testing.T, client *stack.Client, token string, want int) {
+	t.Helper()
+	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
+		if len(entries) != want {
+			return fmt.Errorf("%d entries, want %d", len(entries), want)
+		}
+		return nil
+	})
+}
+
 // scalar returns the only value of a query.
 func scalar[T any](t *testing.T, config service.Config, query string, args ...any) (value T) {
 	t.Helper()
@@ -58,12 +69,7 @@ func TestPagesOfTheAuditLogJoinWithoutGapOrOverlap(t *testing.T) {
 	for range 4 {
 		token = login(t, client, "admin")
 	}
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 10 {
-			return fmt.Errorf("%d entries, want 10", len(entries))
-		}
-		return nil
-	})
+	eventuallyEntries(t, client, token, 10)
 	var paged []string
 	query := "?limit=3"
 	for query != "" {
@@ -135,12 +141,7 @@ func TestPrunedOutboxRowsLeaveNoTrace(t *testing.T) {
 	client, _ := stack.Run(t, config)
 	exec(t, config, "DELETE FROM outbox")
 	token := login(t, client, "admin")
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 4 {
-			return fmt.Errorf("%d entries, want those of the user's creation and login: %+v", len(entries), entries)
-		}
-		return nil
-	})
+	eventuallyEntries(t, client, token, 4)
 }
 
 func TestARestoredDatabaseIsReadUpAgain(t *testing.T) {

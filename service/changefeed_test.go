@@ -141,12 +141,7 @@ func TestAChangefeedThatDiffersIsChangedWithoutLosingAnything(t *testing.T) {
 				t.Fatalf("%+v, %v, told %q", ensured, err, told)
 			}
 			login(t, client, "admin")
-			eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-				if len(entries) != 8 {
-					return fmt.Errorf("%d entries, want those of a creation and three logins", len(entries))
-				}
-				return nil
-			})
+			eventuallyEntries(t, client, token, 8)
 			requireNoGap(t, client, token)
 			told = nil
 			if ensured, err := config.MakeChangefeed(t.Context(), replacing(&told)); err != nil || ensured.Done != "unchanged" || len(told) != 0 {
@@ -222,12 +217,7 @@ func TestAChangefeedThatHelfyRemovesGoesOnWhereItEnded(t *testing.T) {
 	if created, _, err := config.EnsureChangefeed(t.Context()); err != nil || !created {
 		t.Errorf("created %v, %v", created, err)
 	}
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 4 {
-			return fmt.Errorf("%d entries, want 4", len(entries))
-		}
-		return nil
-	})
+	eventuallyEntries(t, client, token, 4)
 	requireNoGap(t, client, token)
 }
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -46,8 +47,8 @@ func (c Config) Doctor(ctx context.Context) []query.Diagnosis {
 		{Name: "topics", Run: c.checkTopics},
 		{Name: "TiCDC", Run: c.checkTiCDC},
 		{Name: "changefeed", Run: c.checkChangefeed},
-		{Name: "gaps", Run: c.checkGaps},
-		{Name: "consumers", Run: c.checkConsumers},
+		{Name: "gaps", Run: c.inTiDB(c.checkGaps)},
+		{Name: "consumers", Run: c.inTiDB(c.checkConsumers)},
 		{Name: "projections", Run: c.checkProjections},
 	})
 }
@@ -246,16 +247,23 @@ func (c Config) checkChangefeed(ctx context.Context) []query.Diagnosis {
 	return ok("%s, as it must be, checkpoint %s ago", found, lag)
 }
 
-func (c Config) checkGaps(ctx context.Context) (all []query.Diagnosis) {
-	db, err := tidb.Open(c.tidb())
-	if err != nil {
-		return fail("look at the check of TiDB", "%v", err)
-	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			all = append(all, warn("", "%v", err)...)
+// inTiDB makes a check of one that looks into the database.
+func (c Config) inTiDB(check func(context.Context, *sql.DB) []query.Diagnosis) func(context.Context) []query.Diagnosis {
+	return func(ctx context.Context) (all []query.Diagnosis) {
+		db, err := tidb.Open(c.tidb())
+		if err != nil {
+			return fail("look at the check of TiDB", "%v", err)
 		}
-	}()
+		defer func() {
+			if err := db.Close(); err != nil {
+				all = append(all, warn("", "%v", err)...)
+			}
+		}()
+		return check(ctx, db)
+	}
+}
+
+func (c Config) checkGaps(ctx context.Context, db *sql.DB) (all []query.Diagnosis) {
 	gaps, err := c.changefeeds(db).Gaps(ctx)
 	if err != nil {
 		return fail("look at the checks of TiDB and of migrations", "%v", err)

@@ -2,28 +2,19 @@ package service
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"helfy/adapters/tidb"
 	"helfy/app/projection"
 	"helfy/app/query"
 )
 
 // checkConsumers looks whether anybody reads the topics, and whether Kafka has
 // what they need.
-func (c Config) checkConsumers(ctx context.Context) (all []query.Diagnosis) {
-	db, err := tidb.Open(c.tidb())
-	if err != nil {
-		return fail("look at the check of TiDB", "%v", err)
-	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			all = append(all, warn("", "%v", err)...)
-		}
-	}()
+func (c Config) checkConsumers(ctx context.Context, db *sql.DB) (all []query.Diagnosis) {
 	var groups []string
 	registered := c.projections(db, nil)
 	for _, one := range registered {

@@ -32,12 +32,7 @@ func TestAChangefeedThatIsMadeAnewGoesOnWhereTheLastOneEnded(t *testing.T) {
 		t.Fatalf("created %v, %v", created, err)
 	}
 	login(t, client, "admin")
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 8 {
-			return fmt.Errorf("%d entries, want those of a creation and three logins", len(entries))
-		}
-		return nil
-	})
+	eventuallyEntries(t, client, token, 8)
 	requireNoGap(t, client, token)
 }
 
@@ -46,12 +41,7 @@ func TestAChangefeedThatIsMadeToBeginNowLeavesAGapThatIsNamed(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 4 {
-			return fmt.Errorf("%d entries, want 4", len(entries))
-		}
-		return nil
-	})
+	eventuallyEntries(t, client, token, 4)
 	requireNoGap(t, client, token)
 
 	stack.RemoveChangefeed(t.Context(), t, config)

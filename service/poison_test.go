@@ -56,12 +56,7 @@ func TestARecordThatCannotBeUnderstoodIsADeadLetterAndHoldsNothingUp(t *testing.
 	began := time.Now()
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 4 {
-			return fmt.Errorf("%d entries, want 4", len(entries))
-		}
-		return nil
-	})
+	eventuallyEntries(t, client, token, 4)
 	eventuallyComplete(t, client, token)
 	page, err := client.Audit(t.Context(), token, "")
 	if err != nil || page.DeadLetters != int64(len(offsets)) {

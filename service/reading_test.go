@@ -100,12 +100,7 @@ func TestTurningThePagesIsNoOtherReading(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 4 {
-			return fmt.Errorf("%d entries, want 4", len(entries))
-		}
-		return nil
-	})
+	eventuallyEntries(t, client, token, 4)
 	page, err := client.Audit(t.Context(), token, "?limit=1")
 	if err != nil || page.Next == nil {
 		t.Fatalf("%+v, %v", page, err)

@@ -58,14 +58,3 @@ func TestADatabaseThatIsRestoredFromABackupLosesNothingOfTheLogAndSaysWhereItWen
 	// sessions are gone.
 	requireOutcome(t, config, []string{"chain-fork", "chain-gap", "chain-gap"}, "--from", "table")
 }
-
-// eventuallyEntries waits for so many entries of the log.
-func eventuallyEntries(t *testing.T, client *stack.Client, token string, want int) {
-	t.Helper()
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != want {
-			return fmt.Errorf("%d entries, want %d", len(entries), want)
-		}
-		return nil
-	})
-}

@@ -62,12 +62,7 @@ func TestWhatIsCommittedWhileTheChangefeedIsPausedComesAfterItIsResumed(t *testi
 	if err := config.ResumeChangefeed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventuallyAudit(t, client, token, func(entries []stack.Entry) error {
-		if len(entries) != 4 {
-			return fmt.Errorf("%d entries, want 4", len(entries))
-		}
-		return nil
-	})
+	eventuallyEntries(t, client, token, 4)
 	if status, err := config.ChangefeedStatus(t.Context()); err != nil || status.State != query.ChangefeedNormal {
 		t.Errorf("status %+v, %v", status, err)
 	}
