@@ -186,3 +186,40 @@ func TestWritersSideBySideCountEachEventOnce(t *testing.T) {
 		t.Errorf("side by side:\n%v\nalone:\n%v", countsOf(t, config, 7, domain.Hour), countsOf(t, config, 8, domain.Hour))
 	}
 }
+
+// Logins that were sent again to partitions that were added since are read by
+// several writers at the same time, each of which locks many of the same rows.
+func TestWritersOfTheSameEventsGiveWayToEachOther(t *testing.T) {
+	config := stack.New(t)
+	b := newBuilder(t, config)
+	const writers, users, first, last = 8, 20, 7, 26
+	var want projection.Digest
+	for generation := first; generation <= last; generation++ {
+		store := b.open(generation, writers)
+		var running sync.WaitGroup
+		for writer := range writers {
+			var events []projection.LoginEvent
+			for user := range domain.UserID(users) {
+				for hour := range 8 {
+					events = append(events, loginAt(2*hour+writer%2, user+1, int64(writer)))
+				}
+			}
+			running.Go(func() {
+				if err := store.Write(t.Context(), batchOf(writer, 0, events...)); err != nil {
+					t.Errorf("generation %d: %v", generation, err)
+				}
+			})
+		}
+		running.Wait()
+		got := b.digest(generation)
+		if generation == first {
+			want = got
+		}
+		if got != want {
+			t.Errorf("generation %d: %v", generation, countsOf(t, config, generation, domain.Hour))
+		}
+	}
+	if events := int64(16 * users); want.Rows <= events {
+		t.Errorf("%d rows for %d events", want.Rows, events)
+	}
+}

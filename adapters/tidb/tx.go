@@ -3,15 +3,11 @@ package tidb
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/go-sql-driver/mysql"
 )
 
 // maxConflicts bounds how often a transaction is tried again because another
@@ -56,7 +52,7 @@ func inTxAt(ctx context.Context, db *sql.DB, level sql.IsolationLevel, fn txFunc
 			inDoubt = true
 		case (isConflict(err) || errors.Is(err, errObstructed)) && conflicts < maxConflicts:
 			conflicts++
-		case inDoubt && (isConnectionError(err) || errorCode(err) == codeLockWaitTimeout):
+		case inDoubt && isOutage(err):
 			// The question is still open: ask again.
 		default:
 			err = backoff.Permanent(err)
@@ -94,95 +90,4 @@ func once(ctx context.Context, db *sql.DB, level sql.IsolationLevel, fn txFunc, 
 		return fmt.Errorf("commit: %w: %w", errOutcomeUnknown, err)
 	}
 	return nil
-}
-
-// isServerError reports whether TiDB itself answered with the error, so that
-// the statement certainly had no effect.
-func isServerError(err error) bool {
-	var answer *mysql.MySQLError
-	return errors.As(err, &answer)
-}
-
-// isConnectionError reports whether the database could not be asked.
-func isConnectionError(err error) bool {
-	var network net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
-		errors.Is(err, io.EOF) || errors.As(err, &network)
-}
-
-// IsOutage reports whether what was asked of the database may succeed when it
-// is asked again: it could not be reached, or somebody holds a lock for long. What
-// wraps ErrRefused is none.
-func IsOutage(err error) bool {
-	if errors.Is(err, ErrRefused) {
-		return false
-	}
-	return errors.Is(err, ErrLockLost) || isConnectionError(err) || errorCode(err) == codeLockWaitTimeout ||
-		isConflict(err) || errorCode(err) == codeServerShutdown
-}
-
-// TiDB's error codes: https://docs.pingcap.com/tidb/stable/error-codes
-const (
-	codeDatabaseDenied  = 1044
-	codeAccessDenied    = 1045
-	codeNotNull         = 1048
-	codeUnknownDatabase = 1049
-	codeServerShutdown  = 1053
-	codeDuplicateKey    = 1062
-	codeUnknownTable    = 1146
-	codeLockWaitTimeout = 1205
-	codeDeadlock        = 1213
-	codeOutOfRange      = 1264
-	codeBadValue        = 1366
-	codeTooLong         = 1406
-	codeInsecure        = 3159 // require_secure_transport
-	codeCannotRetry     = 8002 // SELECT FOR UPDATE met a write conflict
-	codeTxnTooLarge     = 8004
-	codeRetryable       = 8022
-	codeEntryTooLarge   = 8025
-	codeSchemaChanged   = 8028
-	codeWriteConflict   = 9007
-)
-
-// isRejected reports whether TiDB refuses a row for what it says, so that it
-// will never take it.
-func isRejected(err error) bool {
-	switch errorCode(err) {
-	case codeNotNull, codeOutOfRange, codeBadValue, codeTooLong, codeTxnTooLarge, codeEntryTooLarge:
-		return true
-	}
-	return false
-}
-
-// errMetAnother says that another transaction has written the same row since
-// it was looked for.
-var errMetAnother = errors.New("another transaction has written the same row")
-
-// metAnother makes a transaction that cannot insert a row be tried again: it
-// has looked before whether the row is there.
-func metAnother(err error) error {
-	if errorCode(err) == codeDuplicateKey {
-		return fmt.Errorf("%w: %w", errMetAnother, err)
-	}
-	return err
-}
-
-func isConflict(err error) bool {
-	if errors.Is(err, errMetAnother) {
-		return true
-	}
-	switch errorCode(err) {
-	case codeDeadlock, codeCannotRetry, codeRetryable, codeSchemaChanged, codeWriteConflict:
-		return true
-	}
-	return false
-}
-
-// errorCode returns the code of TiDB's answer, 0 for any other error.
-func errorCode(err error) uint16 {
-	var answer *mysql.MySQLError
-	if errors.As(err, &answer) {
-		return answer.Number
-	}
-	return 0
 }
