@@ -20,7 +20,7 @@ func rebuild(t *testing.T, config service.Config, options projection.RebuildOpti
 	return rebuilt, err
 }
 
-// requireComplete waits until the log is complete beyond now.
+// awaitComplete waits until the log is complete beyond now.
 func awaitComplete(t *testing.T, client *stack.Client, token string) {
 	t.Helper()
 	now := time.Now()

@@ -106,6 +106,32 @@ func TestARebuildIsNotHeldUpByAPartitionThatIsEmpty(t *testing.T) {
 	}
 }
 
+// Consumers would read what comes to the partition once the generation is
+// built.
+func TestARebuildWithoutAConsumerReadsWhatComesToAPartitionThatWasEmpty(t *testing.T) {
+	config := newTopics(t)
+	for _, topic := range []string{config.ChangesTopic, config.EventsTopic} {
+		stack.Produce(t, config, topic, 0, changeOf(config, 7, 1<<40))
+		stack.Produce(t, config, topic, 0, watermarkAt(t, 2<<40))
+	}
+	consumeAll(t, config)
+	partition := addPartition(t, config, config.ChangesTopic)
+	const come = 20
+	rebuilt, err := config.Rebuild(t.Context(), projection.AuditName, projection.RebuildOptions{}, func(p projection.Progress) {
+		for id := range come {
+			if p.Stage == projection.StageJoin {
+				stack.Produce(t, config, config.ChangesTopic, partition, changeOf(config, 100+id, 3<<40))
+			}
+		}
+	})
+	if err != nil || !rebuilt.Equal || !rebuilt.Switched {
+		t.Fatalf("rebuilt %+v, %v", rebuilt, err)
+	}
+	if n := scalar[int](t, config, "SELECT COUNT(*) FROM projection_audit_entries WHERE generation = ?", rebuilt.Generation); n != 1+come {
+		t.Errorf("%d entries, want %d", n, 1+come)
+	}
+}
+
 // A service whose consumers never ran can make its log by a rebuild; they
 // carry on from there.
 func TestALogThatNobodyHasMadeYetIsMadeByARebuild(t *testing.T) {

@@ -118,6 +118,23 @@ func (r Rebuild[R]) joinWhenLevel(ctx context.Context, generation int) error {
 // before it does so itself.
 const feedAfter = 2 * time.Second
 
+// complete returns when it is known how complete the generation is. Where a
+// partition was empty until the generation was built, that takes somebody who
+// reads it further.
+func (r Rebuild[R]) complete(ctx context.Context, generation int) error {
+	fed, cancel := context.WithTimeout(ctx, feedAfter)
+	err := r.Complete(fed, generation)
+	late := fed.Err() != nil
+	cancel()
+	if err == nil || ctx.Err() != nil || !late {
+		return err
+	}
+	if err := r.feed(ctx); err != nil {
+		return fmt.Errorf("feed both generations: %w", err)
+	}
+	return r.Complete(ctx, generation)
+}
+
 // whenLevel calls compare until it does not return ErrApart: the consumers,
 // which feed both generations, soon come to where the new one was read to.
 func (r Rebuild[R]) whenLevel(ctx context.Context, compare func() error) error {

@@ -179,7 +179,7 @@ func (r Rebuild[R]) Run(ctx context.Context, options RebuildOptions) (Rebuilt, e
 	if result.Live, err = r.Generations.Live(ctx); err != nil {
 		return result, err
 	}
-	if err := r.Complete(ctx, result.Generation); err != nil {
+	if err := r.complete(ctx, result.Generation); err != nil {
 		return result, err
 	}
 	if err := r.derive(ctx, result.Live, result.Generation); err != nil {
