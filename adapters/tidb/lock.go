@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // ErrHeld says that somebody else holds a lock.
@@ -32,11 +34,11 @@ func Hold(ctx context.Context, db *sql.DB, name string) (held context.Context, r
 	if err != nil {
 		return nil, nil, fmt.Errorf("take lock %s: %w", name, err)
 	}
-	var got sql.NullInt64
-	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 1)", name).Scan(&got); err != nil {
+	got, err := getLock(ctx, conn, name, 1)
+	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("take lock %s: %w", name, err), conn.Close())
 	}
-	if got.Int64 != 1 {
+	if !got {
 		return nil, nil, errors.Join(refused(ctx, conn, name), conn.Close())
 	}
 	holder, err := sign(ctx, conn, name)
@@ -62,6 +64,22 @@ func Hold(ctx context.Context, db *sql.DB, name string) (held context.Context, r
 		}
 		return nil
 	}, nil
+}
+
+// getLock waits some seconds for a lock of TiDB and reports whether conn has it.
+// TiDB keeps locks as rows, over which those who want one can be in each other's
+// way.
+func getLock(ctx context.Context, conn *sql.Conn, name string, seconds int) (bool, error) {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval = 5 * time.Millisecond
+	return backoff.Retry(ctx, func() (bool, error) {
+		var got sql.NullInt64
+		err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, seconds).Scan(&got)
+		if err != nil && !isConflict(err) {
+			err = backoff.Permanent(err)
+		}
+		return got.Int64 == 1, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxTries(maxConflicts))
 }
 
 // drop makes the pool forget a connection, and so the server its locks.

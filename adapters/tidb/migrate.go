@@ -122,11 +122,11 @@ func lockMigrations(ctx context.Context, server *sql.DB, database string) (unloc
 	}
 	// A lock's name has at most 64 characters, and so has a database's.
 	lock := fmt.Sprintf("helfy %x", sha256.Sum224([]byte(database)))
-	var got sql.NullInt64
-	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", lock, migrationLockSeconds).Scan(&got); err != nil {
+	got, err := getLock(ctx, conn, lock, migrationLockSeconds)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("take migration lock: %w", err), conn.Close())
 	}
-	if got.Int64 != 1 {
+	if !got {
 		return nil, errors.Join(fmt.Errorf("another migration of %s has run for %d s", database, migrationLockSeconds), conn.Close())
 	}
 	return conn.Close, nil
