@@ -38,17 +38,37 @@ func (n Notifications) Claim(
 		return nil, nil
 	}
 	claim := uuid.NewString()
-	err = inTx(ctx, n.db, func(ctx context.Context, tx *sql.Tx, _ bool) error {
-		_, err := tx.ExecContext(ctx, `
+	err = inTx(ctx, n.db, func(ctx context.Context, tx *sql.Tx, inDoubt bool) error {
+		result, err := tx.ExecContext(ctx, `
 			UPDATE notifications SET claim = ?, tries = tries + 1, next_try_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
 			WHERE channel = ? AND state = ? AND next_try_at <= UTC_TIMESTAMP(6) ORDER BY next_try_at LIMIT ?`,
 			claim, lease.Microseconds(), channel, notification.Pending, limit)
-		return err
+		if err != nil || !inDoubt {
+			return err
+		}
+		return settleClaim(ctx, tx, claim, result)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim notifications: %w", err)
 	}
 	return n.claimed(ctx, claim)
+}
+
+// settleClaim returns errSettled if an attempt of unknown outcome has claimed
+// notifications: with those of this one they would be more than were asked for.
+func settleClaim(ctx context.Context, tx *sql.Tx, claim string, updated sql.Result) error {
+	fresh, err := updated.RowsAffected()
+	if err != nil {
+		return err
+	}
+	var all int64
+	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM notifications WHERE claim = ? FOR UPDATE", claim).Scan(&all); err != nil {
+		return err
+	}
+	if all > fresh {
+		return errSettled
+	}
+	return nil
 }
 
 func (n Notifications) claimed(ctx context.Context, claim string) ([]notification.Claimed, error) {
