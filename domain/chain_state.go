@@ -88,7 +88,7 @@ func (v *Verifier) note(link *link, found report) {
 			state.CredentialReported = true
 			found(link.AuditEntry, CredentialMAC, "the password hash of user %s was not written by the service", event.AggregateID)
 		}
-	case LoginSuccess:
+	case LoginSuccess, PasswordChanged, PasswordReset:
 		state.CredentialReported = false
 	case SessionForged:
 		found(link.AuditEntry, SessionMAC, "a session of user %s was not written by the service: %s", event.AggregateID, event.Payload)

@@ -17,8 +17,13 @@ func FloodMinute(at time.Time) time.Time { return at.UTC().Truncate(time.Minute)
 
 // Take counts a refused login and reports whether it is to have an event of
 // its own: past the threshold it has none. A threshold of 0 is never passed.
-func (f *Flood) Take(at time.Time, threshold int) (record bool) {
-	if threshold == 0 || f.Recorded < threshold {
+// One is left to a forged credential, which nobody must hide behind a flood.
+func (f *Flood) Take(at time.Time, reason FailureReason, threshold int) (record bool) {
+	most := threshold
+	if reason == BadCredential {
+		most++
+	}
+	if threshold == 0 || f.Recorded < most {
 		f.Recorded++
 		return true
 	}

@@ -10,7 +10,7 @@ func TestPastTheThresholdFailuresAreCounted(t *testing.T) {
 	var flood Flood
 	recorded := 0
 	for i := range 10 {
-		if flood.Take(noon.Add(time.Duration(i)*time.Second), 4) {
+		if flood.Take(noon.Add(time.Duration(i)*time.Second), WrongPassword, 4) {
 			recorded++
 		}
 	}
@@ -23,10 +23,23 @@ func TestPastTheThresholdFailuresAreCounted(t *testing.T) {
 	}
 }
 
+func TestAFloodDoesNotHideAForgedCredential(t *testing.T) {
+	var flood Flood
+	for range 10 {
+		flood.Take(noon, WrongPassword, 4)
+	}
+	if !flood.Take(noon, BadCredential, 4) {
+		t.Error("the first one has no event")
+	}
+	if flood.Take(noon, BadCredential, 4) {
+		t.Error("the second one has an event too: they are bounded")
+	}
+}
+
 func TestTimesOfAFloodMayComeInAnyOrder(t *testing.T) {
 	var flood Flood
 	for _, offset := range []time.Duration{2, 0, 5, 1} {
-		flood.Take(noon.Add(offset*time.Second), -1)
+		flood.Take(noon.Add(offset*time.Second), WrongPassword, -1)
 	}
 	if at := noon.Truncate(time.Microsecond); !flood.From.Equal(at) || !flood.To.Equal(at.Add(5*time.Second)) {
 		t.Errorf("from %s to %s", flood.From, flood.To)
@@ -36,7 +49,7 @@ func TestTimesOfAFloodMayComeInAnyOrder(t *testing.T) {
 func TestAThresholdOfZeroIsNeverPassed(t *testing.T) {
 	var flood Flood
 	for range 1000 {
-		if !flood.Take(noon, 0) {
+		if !flood.Take(noon, WrongPassword, 0) {
 			t.Fatal("not recorded")
 		}
 	}

@@ -231,6 +231,13 @@ func TestEachBendIsNamed(t *testing.T) {
 				})...)
 			}
 		}, []FindingKind{CredentialMAC}},
+		"password hash written by hand again, after the password was set": {func(tr *trail) {
+			for _, set := range []EventType{PasswordReset, PasswordChanged} {
+				tr.commit(tr.serve(func(u *User) { u.FailLogin(BadCredential, Occurrence{EventID: "before " + string(set), At: noon}) })...)
+				tr.commit(tr.serve(func(u *User) { u.record(set, Occurrence{EventID: string(set), At: noon}, struct{}{}) })...)
+			}
+			tr.commit(tr.serve(func(u *User) { u.FailLogin(BadCredential, Occurrence{EventID: "last", At: noon}) })...)
+		}, []FindingKind{CredentialMAC, CredentialMAC, CredentialMAC}},
 		"schema changed": {func(tr *trail) {
 			tr.commit(tr.ddl("TRUNCATE", "TRUNCATE TABLE users"))
 		}, []FindingKind{UnannouncedDDL}},

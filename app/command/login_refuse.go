@@ -20,7 +20,7 @@ func (h LoginHandler) refuse(ctx context.Context, t try) error {
 	refusal := Refusal{Subject: t.subject, Try: t.id, At: occurrence.At}
 	err = h.Logins.Refuse(ctx, t.account.ID, refusal, func(user *domain.User, attempts *domain.Attempts, flood *domain.Flood) {
 		locks := h.count(t, attempts, occurrence)
-		if flood.Take(occurrence.At, h.FloodThreshold) {
+		if flood.Take(occurrence.At, t.reason, h.FloodThreshold) {
 			user.FailLogin(t.reason, occurrence)
 		}
 		if locks {
@@ -44,7 +44,7 @@ func (h LoginHandler) refuseUnknown(ctx context.Context, t try) error {
 	err = h.Logins.RefuseUnknown(ctx, t.unknown.Chain, refusal,
 		func(head domain.Head, attempts *domain.Attempts, flood *domain.Flood) ([]domain.Event, domain.Head) {
 			h.count(t, attempts, occurrence)
-			if !flood.Take(occurrence.At, h.FloodThreshold) {
+			if !flood.Take(occurrence.At, t.reason, h.FloodThreshold) {
 				return nil, head
 			}
 			event, head := domain.FailUnknownLogin(h.Keyring, head, *t.unknown, occurrence)
