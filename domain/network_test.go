@@ -27,7 +27,7 @@ func TestASubjectFitsItsColumn(t *testing.T) {
 }
 
 func TestSpellingsOfANameFoldAlike(t *testing.T) {
-	for _, spelling := range []string{"ADMIN", "ádmin", "a\u0301dmin", "ａｄｍｉｎ", "Admín"} {
+	for _, spelling := range []string{"ADMIN", "ádmin", "a\u0301dmin", "ａｄｍｉｎ", "Admín", "adm\u20ddin"} {
 		if got := FoldName(spelling); got != "admin" {
 			t.Errorf("%q folds to %q", spelling, got)
 		}

@@ -53,3 +53,26 @@ func TestTooManyLoginsAreSentAwayBeforeTheyCount(t *testing.T) {
 	}
 	requireUnbrokenChains(t, config)
 }
+
+func TestEverySpellingOfANameCountsUnderIt(t *testing.T) {
+	config := stack.New(t)
+	config.RatePerName = 2
+	stack.AddUser(t, config, "bjaera", domain.RoleUser)
+	client := stack.Serve(t, config)
+	for i, step := range []struct {
+		name string
+		want int
+	}{
+		{"bjaera", http.StatusUnauthorized},
+		{"bjæra", http.StatusUnauthorized}, // the same name to the database
+		{"BJÆRA", http.StatusTooManyRequests},
+		{"bja\u20ddera", http.StatusTooManyRequests},
+		{"bjaera", http.StatusTooManyRequests},
+		{"other", http.StatusUnauthorized},
+	} {
+		response, body := send(t, client, http.MethodPost, "/api/login", `{"username":"`+step.name+`","password":"wrong"}`, nil)
+		if response.StatusCode != step.want {
+			t.Errorf("step %d, %s: status %d %s, want %d", i, step.name, response.StatusCode, body, step.want)
+		}
+	}
+}

@@ -19,10 +19,10 @@ func (u *Users) Account(ctx context.Context, name domain.Username, network strin
 	var seen sql.NullTime
 	var err error
 	account.Credential, err = scanCredential(u.db.QueryRowContext(ctx, `
-		SELECT `+credentialColumns+`, users.id, users.status, n.last_success_at
+		SELECT `+credentialColumns+`, users.id, users.username, users.status, n.last_success_at
 		FROM users JOIN credentials c ON c.user_id = users.id
 		LEFT JOIN login_networks n ON n.user_id = users.id AND n.network = ?
-		WHERE users.username = ?`, network, name.String()), &account.ID, &account.Status, &seen)
+		WHERE users.username = ?`, network, name.String()), &account.ID, &account.Username, &account.Status, &seen)
 	if errors.Is(err, sql.ErrNoRows) {
 		return command.Account{}, command.ErrUserNotFound
 	}

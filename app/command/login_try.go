@@ -81,6 +81,9 @@ func (h LoginHandler) identify(ctx context.Context, t *try) error {
 	if err != nil {
 		return err
 	}
+	if err := h.checkSpelling(t.Login, account); err != nil {
+		return err
+	}
 	if h.knows(account) {
 		t.network = network
 	}

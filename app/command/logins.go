@@ -51,7 +51,9 @@ type Logins interface {
 
 // Account is what a login needs to know before it checks a password.
 type Account struct {
-	ID         domain.UserID
+	ID domain.UserID
+	// Username is the name as it is stored.
+	Username   string
 	Status     domain.Status
 	Credential domain.Credential
 	// NetworkSeenAt is the last login from the network that was asked for, or
