@@ -52,6 +52,39 @@ func TestARequestThatComesAgainIsAnsweredAgain(t *testing.T) {
 	}
 }
 
+// A change of the own password ends the session that asks for it.
+func TestAChangeOfThePasswordThatComesAgainIsAnsweredAgain(t *testing.T) {
+	config, client, _, _ := newAccounts(t)
+	stack.AddUser(t, config, "eve", domain.RoleUser)
+	token, logout := login(t, client, "eve"), login(t, client, "eve")
+	call(t, client, "POST", "/api/logout", logout, 204)
+	body := `{"oldPassword":"eve","newPassword":"` + strong + `"}`
+	if status, text := repeat(t, client, "POST", "/api/password", logout, "k", body); status != 401 {
+		t.Errorf("by an ended session, before it was sent: status %d %s", status, text)
+	}
+	if status, text := repeat(t, client, "POST", "/api/password", token, "k", body); status != 204 {
+		t.Fatalf("status %d %s", status, text)
+	}
+	for name, step := range map[string]struct {
+		token, key, body string
+		want             int
+	}{
+		"the same":                 {token, "k", body, 204},
+		"by another ended session": {logout, "k", body, 204},
+		"with another body":        {token, "k", `{"oldPassword":"eve","newPassword":"` + strong + `2"}`, 422},
+		"with another key":         {token, "l", body, 401},
+		"without a key":            {token, "", body, 401},
+		"by a session never begun": {strings.Repeat("x", 43), "k", body, 401},
+	} {
+		if status, text := repeat(t, client, "POST", "/api/password", step.token, step.key, step.body); status != step.want {
+			t.Errorf("%s: status %d %s, want %d", name, status, text, step.want)
+		}
+	}
+	if changed := len(payloads[any](t, config, domain.PasswordChanged)); changed != 1 {
+		t.Errorf("%d changes, want 1", changed)
+	}
+}
+
 func TestAnAnswerStaysWhatItWas(t *testing.T) {
 	_, client, admin, _ := newAccounts(t)
 	body := `{"username":"eve","password":"` + strong + `"}`

@@ -49,6 +49,13 @@ type Tries interface {
 	Attempts(ctx context.Context, subject string, change func(*domain.Attempts)) error
 }
 
+// Done reports whether a request has changed a password: the session that sent
+// it has ended by that. Its errors are ErrKeyReused and those of the database.
+func (h ChangePasswordHandler) Done(ctx context.Context, request domain.Request) (bool, error) {
+	_, done, err := h.Accounts.Answered(ctx, request)
+	return done, err
+}
+
 // Handle stores the password and ends all sessions of the user, the asking one
 // included. Its errors are domain.ErrWeakPassword, ErrWrongPassword,
 // *RateLimitedError after too many wrong ones, ErrSessionNotFound if the asking session has ended

@@ -90,23 +90,48 @@ func (a Authenticate) Check(ctx context.Context, token domain.Secret) (SignedIn,
 	return user, err
 }
 
+// Revoked is Check for a session that was ended before it expired, for whoever
+// asks again what became of the request that ended it.
+func (a Authenticate) Revoked(ctx context.Context, token domain.Secret) (SignedIn, error) {
+	stored, err := a.genuine(ctx, token)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if stored.Session.RevokedAt.IsZero() || stored.Status != domain.StatusActive {
+		return SignedIn{}, ErrNoSession
+	}
+	return stored.user(), nil
+}
+
 // find returns the user of a usable session, and when it was used last.
 func (a Authenticate) find(ctx context.Context, token domain.Secret) (user SignedIn, seen time.Time, err error) {
-	stored, err := a.Sessions.ByTokenHash(ctx, domain.HashToken(token))
+	stored, err := a.genuine(ctx, token)
 	if err != nil {
 		return SignedIn{}, time.Time{}, err
 	}
-	session := stored.Session
-	if !session.Genuine(a.Keyring) {
-		return SignedIn{}, time.Time{}, &ForgedError{SessionID: session.ID, UserID: session.UserID}
-	}
-	if !session.Usable(a.Now(), a.Idle) || stored.Status != domain.StatusActive {
+	if !stored.Session.Usable(a.Now(), a.Idle) || stored.Status != domain.StatusActive {
 		return SignedIn{}, time.Time{}, ErrNoSession
 	}
+	return stored.user(), stored.Session.LastSeenAt, nil
+}
+
+// genuine returns the session of a token, if the service has written it.
+func (a Authenticate) genuine(ctx context.Context, token domain.Secret) (StoredSession, error) {
+	stored, err := a.Sessions.ByTokenHash(ctx, domain.HashToken(token))
+	if err != nil {
+		return StoredSession{}, err
+	}
+	if session := stored.Session; !session.Genuine(a.Keyring) {
+		return StoredSession{}, &ForgedError{SessionID: session.ID, UserID: session.UserID}
+	}
+	return stored, nil
+}
+
+func (s StoredSession) user() SignedIn {
 	return SignedIn{
-		SessionID: session.ID, UserID: session.UserID, Username: stored.Username, Role: stored.Role,
-		MustChangePassword: session.MustChangePassword,
-	}, session.LastSeenAt, nil
+		SessionID: s.Session.ID, UserID: s.Session.UserID, Username: s.Username, Role: s.Role,
+		MustChangePassword: s.Session.MustChangePassword,
+	}
 }
 
 func (a Authenticate) seenEvery() time.Duration {

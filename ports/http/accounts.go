@@ -25,6 +25,7 @@ type (
 		Handle(context.Context, command.DeleteUser) error
 	}
 	passwordChanger interface {
+		Done(context.Context, domain.Request) (bool, error)
 		Handle(context.Context, command.ChangePassword) error
 	}
 	passwordResetter interface {

@@ -29,6 +29,7 @@ type (
 	authenticator interface {
 		Handle(context.Context, domain.Secret) (query.SignedIn, error)
 		Check(context.Context, domain.Secret) (query.SignedIn, error)
+		Revoked(context.Context, domain.Secret) (query.SignedIn, error)
 	}
 	forgeryReporter interface {
 		Handle(context.Context, command.ReportForgery) error

@@ -21,6 +21,27 @@ type changePasswordInput struct {
 	}
 }
 
+// again answers a request whose sender has no session, as refused says, unless
+// it is the one that has ended the session, sent again.
+func (i changePasswordInput) again(ctx context.Context, config Config, refused error) (*endedOutput, error) {
+	token, err := i.token(ctx)
+	if err != nil || i.IdempotencyKey == "" {
+		return nil, refused
+	}
+	by, err := config.Authenticate.Revoked(ctx, token)
+	if err != nil {
+		return nil, refused // the outage that this may be was there before
+	}
+	done, err := config.ChangePassword.Done(ctx, i.request(by, i.RawBody))
+	switch {
+	case err != nil:
+		return nil, accountProblem(ctx, config, "newPassword", "change a password", err)
+	case !done:
+		return nil, refused
+	}
+	return i.ended(ctx), nil
+}
+
 type resetPasswordInput struct {
 	AuthInput
 	IdempotentInput
@@ -42,7 +63,7 @@ func registerPasswords(api huma.API, config Config) {
 	}, func(ctx context.Context, input *changePasswordInput) (*endedOutput, error) {
 		by, err := input.identified(ctx, config)
 		if err != nil {
-			return nil, err
+			return input.again(ctx, config, err)
 		}
 		err = config.ChangePassword.Handle(ctx, command.ChangePassword{
 			UserID: by.UserID, OldPassword: input.Body.OldPassword, NewPassword: input.Body.NewPassword,

@@ -115,16 +115,19 @@ func registerSessions(api huma.API, config Config) {
 
 func endSessions(ctx context.Context, config Config, auth AuthInput, end command.EndSessions) (*endedOutput, error) {
 	err := config.EndSessions.Handle(ctx, end)
-	if errors.Is(err, command.ErrSessionNotFound) {
+	own := end.SessionID == "" || end.SessionID == end.Own
+	switch {
+	case err == nil && own:
+		return auth.ended(ctx), nil
+	case err == nil:
+		return &endedOutput{}, nil
+	case errors.Is(err, command.ErrSessionNotFound) && own:
+		return auth.ended(ctx), nil // by another request, in this moment
+	case errors.Is(err, command.ErrSessionNotFound):
 		return nil, huma.Error404NotFound("you have no such session")
-	}
-	if err != nil {
+	default:
 		return nil, unavailable(ctx, config.Log, "end sessions", err)
 	}
-	if end.SessionID == "" || end.SessionID == end.Own {
-		return auth.ended(ctx), nil
-	}
-	return &endedOutput{}, nil
 }
 
 // ended answers for the end of the session that asks.
