@@ -32,11 +32,17 @@ func OpenStored(ctx context.Context, db *sql.DB, users []domain.UserID) (*Stored
 	if err := tx.QueryRowContext(ctx, "SELECT @@tidb_current_ts").Scan(&s.moment); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the transaction's timestamp: %w", err), tx.Rollback())
 	}
+	// It holds no locks, and waits for the log to be as complete.
+	if err := setIdle(ctx, tx, 0); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
 	return s, nil
 }
 
 // Close ends the transaction.
-func (s *Stored) Close() error { return s.tx.Rollback() }
+func (s *Stored) Close() error {
+	return errors.Join(setIdle(context.Background(), s.tx, idleTxSeconds), s.tx.Rollback())
+}
 
 // Moment implements verification.Stored.
 func (s *Stored) Moment() uint64 { return s.moment }

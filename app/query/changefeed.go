@@ -166,12 +166,12 @@ type ShowChangefeed struct {
 // Handle returns what TiCDC said last, held against what is remembered. When
 // that cannot be read, which others tell of, it is what TiCDC said.
 func (s ShowChangefeed) Handle(ctx context.Context) Changefeed {
+	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
+	defer cancel()
 	known := s.Latest.Get(ctx)
 	if known.State == ChangefeedUnknown {
 		return known
 	}
-	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
-	defer cancel()
 	expected, err := s.Memory.Expected(ctx)
 	switch {
 	case err != nil || expected == 0:

@@ -98,6 +98,8 @@ func (c CheckHealth) Handle(ctx context.Context) Health {
 	var health Health
 	var wait sync.WaitGroup
 	wait.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, ProbeTimeout) // for both
+		defer cancel()
 		if health.Database = c.Database(ctx); health.Database == nil {
 			health.Gaps, health.DeadLetters, health.Database = c.missing(ctx)
 		}
@@ -112,8 +114,6 @@ func (c CheckHealth) Handle(ctx context.Context) Health {
 // missing returns what the log is known to lack. The database may have fallen
 // silent since it was asked.
 func (c CheckHealth) missing(ctx context.Context) (gaps []Gap, deadLetters int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
-	defer cancel()
 	if gaps, err = c.Gaps.Gaps(ctx); err != nil {
 		return nil, 0, err
 	}
