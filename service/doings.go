@@ -1,8 +1,10 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,6 +46,21 @@ func (d doings) Rebuild(
 	if _, err := d.idle(ctx, name); err != nil {
 		return err
 	}
+	if err := d.noRebuild(ctx); err != nil {
+		return err
+	}
+	details := projection.TaskDetails{Verify: options.VerifyOnly, AcceptDiff: options.AcceptDifference}
+	task := projection.Task{Kind: projection.TaskRebuild, Projection: name, By: by, TaskDetails: details}
+	_, err := d.ask(ctx, task, begin, func(t projection.Task) bool { return !t.BegunAt.IsZero() })
+	if errors.Is(err, projection.ErrNoConsumer) {
+		// Another one may have been asked for at the same time.
+		err = cmp.Or(d.noRebuild(ctx), err)
+	}
+	return err
+}
+
+// noRebuild returns projection.ErrAtWork while a rebuild has been asked for.
+func (d doings) noRebuild(ctx context.Context) error {
 	open, err := d.tasks.Open(ctx)
 	if err != nil {
 		return err
@@ -53,10 +70,7 @@ func (d doings) Rebuild(
 			return fmt.Errorf("%w: a consumer rebuilds %s", projection.ErrAtWork, task.Projection)
 		}
 	}
-	details := projection.TaskDetails{Verify: options.VerifyOnly, AcceptDiff: options.AcceptDifference}
-	task := projection.Task{Kind: projection.TaskRebuild, Projection: name, By: by, TaskDetails: details}
-	_, err = d.ask(ctx, task, begin, func(t projection.Task) bool { return !t.BegunAt.IsZero() })
-	return err
+	return nil
 }
 
 // Rollback implements command.Projections.

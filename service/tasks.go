@@ -23,8 +23,8 @@ const (
 	taskTimeout = 40 * time.Second
 	// endTimeout bounds saying how a task ended.
 	endTimeout = 5 * time.Second
-	// maxTries is how often a task is taken up: one that ends its process must
-	// not do so for ever.
+	// maxTries is how often a task is taken up without being given back: one
+	// that ends its process must not do so for ever.
 	maxTries = 5
 	// tasksKept is how long what was done can be looked up.
 	tasksKept = 24 * time.Hour
@@ -99,21 +99,32 @@ func (w *worker) turn(ctx context.Context) (err error) {
 		return err
 	}
 	for {
-		open, err := w.tasks.Open(held)
-		if err != nil {
-			return err
-		}
-		for _, task := range open {
-			if err := w.start(held, task); err != nil {
-				return err
-			}
+		pause := tasksEvery
+		// What is under way goes on while the lock is held.
+		if err := w.startAll(held); err != nil && held.Err() == nil {
+			w.log.WarnContext(ctx, "cannot look for tasks, trying again", "error", err)
+			pause = tasksTurn
 		}
 		select {
-		case <-time.After(tasksEvery):
+		case <-time.After(pause):
 		case <-held.Done():
 			return context.Cause(held)
 		}
 	}
+}
+
+// startAll starts all tasks that are open.
+func (w *worker) startAll(ctx context.Context) error {
+	open, err := w.tasks.Open(ctx)
+	if err != nil {
+		return err
+	}
+	for _, task := range open {
+		if err := w.start(ctx, task); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start does a task, or lets a rebuild begin, of which there is one at a time.
@@ -148,16 +159,16 @@ func (w *worker) take(ctx context.Context, task projection.Task) error {
 	} else {
 		state.Retried, state.Err = w.do(ctx, task)
 	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
 	if ctx.Err() != nil && state.Err != nil {
-		return ctx.Err()
+		return errors.Join(ctx.Err(), w.tasks.Return(ending, task.ID))
 	}
 	log, level := w.log.With("task", task.ID, "kind", task.Kind, "projection", task.Projection, "by", task.By), slog.LevelInfo
 	if state.Err != nil {
 		log, level = log.With("error", state.Err), slog.LevelWarn
 	}
 	log.Log(ctx, level, "a task has ended")
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
-	defer cancel()
 	return w.tasks.End(ending, task.ID, state)
 }
 

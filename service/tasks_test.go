@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"helfy/internal/stack"
+	"helfy/service"
 )
 
 func TestWithoutAConsumerNothingIsDoneAndThatIsSaid(t *testing.T) {
@@ -37,13 +38,45 @@ func TestARebuildThatKillsItsProcessIsGivenUp(t *testing.T) {
 	exec(t, config, `
 		INSERT INTO tasks (id, kind, projection, asked_by, details, asked_at, expires_at, tries)
 		VALUES ('a', 'rebuild', 'audit', 'admin', '{}', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 5)`)
-	stack.Eventually(t, wait, func() error {
-		if scalar[int](t, config, "SELECT COUNT(*) FROM tasks WHERE id = 'a' AND ended_at IS NOT NULL AND error LIKE 'given up%'") != 1 {
-			return errors.New("the task has not ended")
-		}
-		return nil
-	})
+	eventuallyTask(t, config, "ended_at IS NOT NULL AND error LIKE 'given up%'")
 	if all := listProjections(t, client, token).Rebuilds; len(all) != 0 {
 		t.Errorf("it was begun: %+v", all)
 	}
+}
+
+func TestARebuildThatConsumersGiveBackWhenTheyEndIsNotGivenUp(t *testing.T) {
+	config, _, _, stop := newLog(t)
+	stop()
+	exec(t, config, `
+		INSERT INTO tasks (id, kind, projection, asked_by, details, asked_at, expires_at, tries)
+		VALUES ('a', 'rebuild', 'audit', 'admin', '{}', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 4)`)
+	// The rebuild cannot begin a generation while the live one is held.
+	tx, err := stack.DB(t, config).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "SELECT * FROM projection_generations FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	_, stop = stack.Run(t, config)
+	eventuallyTask(t, config, "tries = 5")
+	stop()
+	eventuallyTask(t, config, "tries = 4")
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	stack.Run(t, config)
+	eventuallyTask(t, config, "ended_at IS NOT NULL AND error IS NULL")
+	requireStates(t, config, "standby live")
+}
+
+// eventuallyTask waits until the task a meets a condition.
+func eventuallyTask(t *testing.T, config service.Config, condition string) {
+	t.Helper()
+	stack.Eventually(t, wait, func() error {
+		if scalar[int](t, config, "SELECT COUNT(*) FROM tasks WHERE id = 'a' AND "+condition) != 1 {
+			return errors.New("the task does not meet " + condition)
+		}
+		return nil
+	})
 }

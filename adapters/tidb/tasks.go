@@ -81,6 +81,16 @@ func (t Tasks) Take(ctx context.Context, id string) (taken bool, err error) {
 	return count == 1, err
 }
 
+// Return gives a task back to whoever takes it up next, as if it had not been
+// taken up; that it was once keeps it from expiring.
+func (t Tasks) Return(ctx context.Context, id string) error {
+	_, err := t.db.ExecContext(ctx, "UPDATE tasks SET tries = tries - 1 WHERE id = ? AND tries > 1", id)
+	if err != nil {
+		return fmt.Errorf("give task %s back: %w", id, err)
+	}
+	return nil
+}
+
 // Begin says that a task is not refused.
 func (t Tasks) Begin(ctx context.Context, id string) error {
 	_, err := t.db.ExecContext(ctx, "UPDATE tasks SET begun_at = COALESCE(begun_at, UTC_TIMESTAMP(6)) WHERE id = ?", id)
