@@ -72,9 +72,10 @@ func prepare(t *testing.T, dir string) {
 			}
 		}
 	}
-	// Whoever runs the tests may not give files away.
+	// Whoever runs the tests may not give files away: who is given what is noted.
 	tools := t.TempDir()
-	if err := os.WriteFile(filepath.Join(tools, "chown"), []byte("#!/bin/sh\ntest -d \"$2\"\n"), 0o755); err != nil {
+	chown := "#!/bin/sh\ntest -e \"$2\" && echo \"$1 $2\" >>" + dir + "/given\n"
+	if err := os.WriteFile(filepath.Join(tools, "chown"), []byte(chown), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	command := exec.CommandContext(t.Context(), "sh", "compose/prepare.sh")
@@ -120,8 +121,16 @@ func TestPrepareMakesEverySecretThatAServiceReads(t *testing.T) {
 				t.Errorf("%s reads %s and has no secrets", service.Name, file)
 				continue
 			}
-			if secret := read(t, filepath.Join(dir, "secrets", volume, file)); len(secret) < 24 {
+			path := filepath.Join(dir, "secrets", volume, file)
+			if secret := read(t, path); len(secret) < 24 {
 				t.Errorf("%s reads %s, which is too short for a secret", service.Name, file)
+			}
+			if info, err := os.Stat(path); err != nil || info.Mode() != 0o400 {
+				t.Errorf("%s reads %s, which others may read too: %v, %v", service.Name, file, info.Mode(), err)
+			}
+			user, _, _ := strings.Cut(service.User, ":")
+			if !strings.Contains(read(t, dir+"/given"), user+":"+user+" "+path+".new\n") {
+				t.Errorf("%s reads %s, which is not given to user %s", service.Name, file, user)
 			}
 		}
 	}

@@ -185,6 +185,14 @@ func (r *rehearsal) runOnce(service types.ServiceConfig) {
 	}
 }
 
+// asDoctor is a service that runs helfy doctor instead, which fails if it finds
+// a fault.
+func (r *rehearsal) asDoctor(name string) types.ServiceConfig {
+	service := r.project.Services[name]
+	service.Command = []string{"doctor"}
+	return service
+}
+
 // start starts a service that stays, and waits until it is healthy.
 func (r *rehearsal) start(service types.ServiceConfig) {
 	r.t.Helper()
@@ -291,10 +299,20 @@ func TestTheServiceStartsAsComposeSaysAndTheAdministratorSignsIn(t *testing.T) {
 	for _, finding := range findings.Findings {
 		t.Errorf("the log has a finding: %s", finding)
 	}
-	for _, service := range services { // as docker compose up does once more
+	for _, name := range []string{"api", "consumer"} {
+		r.runOnce(r.asDoctor(name))
+	}
+	// As docker compose up does once more, when the first user has gone on.
+	ask(t, http.MethodPatch, base+"/api/users/1", session.Token, `{"username":"boss"}`, &struct{}{})
+	for _, service := range services {
 		if once(service) {
 			r.runOnce(service)
 		}
+	}
+	var users struct{ Users []struct{ Username string } }
+	ask(t, http.MethodGet, base+"/api/users", session.Token, "", &users)
+	if len(users.Users) != 1 || users.Users[0].Username != "boss" {
+		t.Errorf("the users are %+v", users.Users)
 	}
 	r.stop("api")
 	r.stop("consumer")

@@ -50,7 +50,7 @@ func (userList) Run(s session) error {
 type userCreate struct {
 	Username      string `required:"" help:"Name of the user."`
 	Admin         bool   `help:"Give the role admin."`
-	IfNotExists   bool   `help:"Succeed if somebody has the name already."`
+	First         bool   `help:"Do nothing if there is a user already, of whatever name."`
 	PasswordStdin bool   `required:"" xor:"password" help:"Read the password from the first line of standard input."`
 	PasswordFile  string `required:"" xor:"password" type:"path" help:"Read it from the first line of a file."`
 }
@@ -68,6 +68,15 @@ func (u userCreate) Run(s session) error {
 	if err != nil {
 		return err
 	}
+	if u.First {
+		users, err := config.ListUsers(s.ctx)
+		if err != nil {
+			return err
+		}
+		if len(users) > 0 {
+			return s.say("no user was made: there are %d", len(users))
+		}
+	}
 	role := domain.RoleUser
 	if u.Admin {
 		role = domain.RoleAdmin
@@ -75,8 +84,8 @@ func (u userCreate) Run(s session) error {
 	id, err := config.CreateUser(s.ctx, command.CreateUser{
 		Username: u.Username, Password: password, Role: role, Origin: domain.Origin{Actor: "cli"},
 	})
-	if errors.Is(err, command.ErrUsernameTaken) && u.IfNotExists {
-		return s.say("user %s exists", u.Username)
+	if errors.Is(err, command.ErrUsernameTaken) && u.First {
+		return s.say("user %s was made meanwhile", u.Username)
 	}
 	if err != nil {
 		return err
