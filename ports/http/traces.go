@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -36,21 +37,23 @@ func withTraces(tracer oteltrace.Tracer) func(http.Handler) http.Handler {
 			ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 			ctx, span := tracer.Start(ctx, method, oteltrace.WithSpanKind(oteltrace.SpanKindServer),
 				oteltrace.WithAttributes(attribute.String("http.request.method", method)))
-			defer span.End()
-			wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+			wrapped, whole := middleware.NewWrapResponseWriter(w, r.ProtoMajor), false
+			defer func() { // also when http.ErrAbortHandler passes
+				if route := chi.RouteContext(r.Context()).RoutePattern(); route != "" {
+					span.SetName(method + " " + route)
+					span.SetAttributes(attribute.String("http.route", route))
+				}
+				status := cmp.Or(wrapped.Status(), http.StatusOK)
+				span.SetAttributes(attribute.Int("http.response.status_code", status))
+				if !whole {
+					span.SetStatus(codes.Error, aborted)
+				} else if status >= http.StatusInternalServerError {
+					span.SetStatus(codes.Error, "")
+				}
+				span.End()
+			}()
 			next.ServeHTTP(wrapped, r.WithContext(ctx))
-			if route := chi.RouteContext(r.Context()).RoutePattern(); route != "" {
-				span.SetName(method + " " + route)
-				span.SetAttributes(attribute.String("http.route", route))
-			}
-			status := wrapped.Status()
-			if status == 0 {
-				status = http.StatusOK
-			}
-			span.SetAttributes(attribute.Int("http.response.status_code", status))
-			if status >= http.StatusInternalServerError {
-				span.SetStatus(codes.Error, "")
-			}
+			whole = true
 		})
 	}
 }
