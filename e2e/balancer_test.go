@@ -86,7 +86,8 @@ func (b *balancer) state(i int) (inFlight, lost int) {
 
 // poll asks a replica whether it is ready until ctx ends.
 func (b *balancer) poll(ctx context.Context, i int) {
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	// One that is slow on a busy machine is still ready.
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for ctx.Err() == nil {
 		b.mu.Lock()
 		base := b.replicas[i].base

@@ -27,10 +27,10 @@ func TestAUserIsMadeAndMustChooseAPassword(t *testing.T) {
 	press(admin, "main table", "Manage")
 	fill(admin, "newPassword", temporary)
 	press(admin, "dialog[open]", "Reset")
-	admin.UntilText("#toasts", "must change the password")
+	admin.UntilText("#live", "must change the password")
 
 	carol := s.visit("/")
-	signIn(carol, "carol", temporary)
+	carol.SignIn("carol", temporary)
 	carol.UntilText("h1", "Choose a new password")
 	carol.Fill("#renew input[name=newPassword]", chosen)
 	carol.Click("#renew [type=submit]")
@@ -49,7 +49,7 @@ func TestADisabledUserIsSignedOutAndKeptOut(t *testing.T) {
 	alice.Expect("status of 401")
 	alice.Open("/me")
 	alice.Until(`location.pathname === "/"`)
-	signIn(alice, "alice", "alice")
+	alice.SignIn("alice", "alice")
 	alice.UntilText("[role=alert]", "wrong")
 }
 
@@ -69,7 +69,7 @@ func TestASessionElsewhereIsSignedOut(t *testing.T) {
 	tab := s.visitAs("alice", "/me")
 	tab.Until(`[...document.querySelectorAll("main button")].filter(b => b.firstChild?.textContent === "Sign out").length === 2`)
 	browser.Evaluate[bool](tab, `([...document.querySelectorAll("main tr")].find(r => r.querySelector("button") && !r.innerText.includes("this one")).querySelector("button").click(), true)`)
-	tab.UntilText("#toasts", "signed out")
+	tab.UntilText("#live", "signed out")
 	other.Expect("status of 401")
 	other.Open("/me")
 	other.Until(`location.pathname === "/"`)

@@ -18,7 +18,7 @@ func TestPagesWithoutASessionAreAccessible(t *testing.T) {
 	tab.Expect("status of 401")
 	inEveryLook(tab, "/", func(name string) {
 		requireAccessible(t, tab, source, name)
-		signIn(tab, "nobody", "wrong")
+		tab.SignIn("nobody", "wrong")
 		tab.UntilText("[role=alert]", "wrong")
 		requireAccessible(t, tab, source, name+" refused")
 	})

@@ -3,33 +3,60 @@
 package browser_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"helfy/internal/browser"
 )
 
-// axe returns the source of axe-core, which npm fetches.
+// axe returns the source of axe-core, which npm fetches for the first that asks.
 func axe(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "axe"))); err != nil {
-		t.Fatal(err)
-	}
-	npm := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	npm.Dir = dir
-	if said, err := npm.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, said)
-	}
-	source, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
+	source, err := fetchAxe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(source)
+	return source
+}
+
+// npmTimeout bounds a try to fetch it.
+const npmTimeout = 2 * time.Minute
+
+var fetchAxe = sync.OnceValues(func() (source string, err error) {
+	dir, err := os.MkdirTemp("", "axe")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "axe"))); err != nil {
+		return "", err
+	}
+	if err := installIn(dir); err != nil {
+		if again := installIn(dir); again != nil { // a registry may fail once
+			return "", errors.Join(err, again)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
+	return string(text), err
+})
+
+func installIn(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), npmTimeout)
+	defer cancel()
+	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	npm.Dir, npm.WaitDelay = dir, 10*time.Second
+	if said, err := npm.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci: %w\n%s", err, said)
+	}
+	return nil
 }
 
 // violation is what axe-core finds wrong.

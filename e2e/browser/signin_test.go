@@ -24,12 +24,12 @@ func TestARefusalIsOneClearSentence(t *testing.T) {
 	for _, name := range []string{"admin", "nobody"} {
 		tab := s.visit("/")
 		tab.Expect("status of 401")
-		signIn(tab, name, "wrong")
+		tab.SignIn(name, "wrong")
 		tab.UntilText("[role=alert]", "wrong")
 		if shown := tab.Count("[role=alert]:not([hidden])"); shown != 1 {
 			t.Errorf("%d errors are shown", shown)
 		}
-		signIn(tab, "admin", "admin")
+		tab.SignIn("admin", "admin")
 		tab.UntilPath("/dashboard")
 	}
 }
@@ -39,7 +39,7 @@ func TestASignedOutVisitorComesBackAfterSigningIn(t *testing.T) {
 	for _, path := range []string{"/dashboard", "/trail?user=alice", "/patterns", "/users", "/me", "/projections"} {
 		tab := s.visit(path)
 		tab.Until(`location.pathname === "/"`)
-		signIn(tab, "admin", "admin")
+		tab.SignIn("admin", "admin")
 		tab.UntilPath(path)
 	}
 }
@@ -48,7 +48,7 @@ func TestSigningInLeadsNowhereElse(t *testing.T) {
 	s := newSite(t)
 	for _, next := range []string{"//example.org/", `/\example.org/`, "https://example.org/", "javascript:alert(1)", "%2F%2Fexample.org"} {
 		tab := s.visit("/?next=" + next)
-		signIn(tab, "admin", "admin")
+		tab.SignIn("admin", "admin")
 		tab.Until(`location.pathname !== "/"`)
 		if at := browser.Evaluate[string](tab, "location.href"); at != s.client.Base+"/dashboard" {
 			t.Errorf("%s leads to %s", next, at)

@@ -24,7 +24,11 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	config := stack.New(t)
+	return newSiteOf(t, stack.New(t))
+}
+
+func newSiteOf(t *testing.T, config service.Config) *site {
+	t.Helper()
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	stack.AddUser(t, config, "alice", domain.RoleUser)
 	config.Port = stack.FreePort(t) // so that a second process can take the place of the first
@@ -45,17 +49,10 @@ func (s *site) visit(path string) *browser.Tab {
 func (s *site) visitAs(name, path string) *browser.Tab {
 	s.t.Helper()
 	tab := s.visit("/")
-	signIn(tab, name, name)
+	tab.SignIn(name, name)
 	tab.UntilPath("/dashboard")
 	tab.Open(path)
 	return tab
-}
-
-// signIn fills the form and sends it.
-func signIn(tab *browser.Tab, name, password string) {
-	tab.Fill("input[name=username]", name)
-	tab.Fill("input[name=password]", password)
-	tab.Click("form [type=submit]")
 }
 
 // widths are those of a phone and of a desk, in CSS pixels.
@@ -80,6 +77,11 @@ func press(tab *browser.Tab, within, text string) {
 	find := fmt.Sprintf(`[...document.querySelectorAll(%s)].flatMap(e => [...e.querySelectorAll("button")]).find(b => b.firstChild?.textContent === %s && !b.disabled)`, browser.Quote(within), browser.Quote(text))
 	tab.Until(find)
 	browser.Evaluate[bool](tab, find+`.click(), true`)
+}
+
+// follow goes to a path as a link does, without loading the document anew.
+func follow(tab *browser.Tab, path string) {
+	browser.Evaluate[bool](tab, fmt.Sprintf(`(() => { const a = document.createElement("a"); a.href = %s; document.body.append(a); a.click(); a.remove(); return true; })()`, browser.Quote(path)))
 }
 
 // login signs somebody in as a program does, and returns the token.

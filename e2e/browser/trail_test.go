@@ -46,6 +46,12 @@ func shownCommits(tab *browser.Tab) []string {
 	return browser.Evaluate[[]string](tab, `[...document.querySelectorAll("tr[data-commit-ts]")].map(r => r.dataset.commitTs)`)
 }
 
+// awaitRows waits until the page has so many rows, and returns them.
+func awaitRows(tab *browser.Tab, count int) []string {
+	tab.Until(fmt.Sprintf(`document.querySelectorAll("tr[data-commit-ts]").length === %d`, count))
+	return shownCommits(tab)
+}
+
 func TestALoginIsSeenAsOneRowWithoutAReload(t *testing.T) {
 	s := newSite(t)
 	tab := s.openTrail("")
@@ -61,10 +67,30 @@ func TestALoginIsSeenAsOneRowWithoutAReload(t *testing.T) {
 	tab.Until("window.sameDocument")
 }
 
+// The fastest of five is what the page can do; the others tell how busy the
+// machine is.
+func TestARowIsPushedToThePageWithinASecondOfTheAnswerToALogin(t *testing.T) {
+	s := newSite(t)
+	tab := s.openTrail("")
+	tab.NoteRows()
+	token, before := s.login("admin"), ""
+	var took []time.Duration
+	for range 5 {
+		s.login("alice")
+		answered := time.Now()
+		before = s.lastCommit(token, "alice", before)
+		took = append(took, tab.RowShown(before).Sub(answered).Round(time.Millisecond))
+	}
+	t.Logf("from the answer to the row: %v", took)
+	if fastest := slices.Min(took); fastest > time.Second {
+		t.Errorf("the fastest row came after %s", fastest)
+	}
+}
+
 func TestWaitingRowsAreCountedWhileTheTrailIsPaused(t *testing.T) {
 	s := newSite(t)
 	tab := s.openTrail("")
-	before := shownCommits(tab)
+	before := awaitRows(tab, 3) // two users were made, and the tab has signed in
 	tab.Click("[data-action=pause]")
 	s.login("alice")
 	tab.UntilText("[data-action=pause]", "1 waiting")
@@ -72,7 +98,7 @@ func TestWaitingRowsAreCountedWhileTheTrailIsPaused(t *testing.T) {
 		t.Errorf("rows %v while paused, want %v", got, before)
 	}
 	tab.Click("[data-action=pause]")
-	tab.Until(fmt.Sprintf(`document.querySelectorAll("tr[data-commit-ts]").length === %d`, len(before)+1))
+	awaitRows(tab, len(before)+1)
 	tab.UntilText("tr[data-commit-ts]", "alice")
 }
 
@@ -82,9 +108,8 @@ func TestNewRowsDoNotMoveWhatIsRead(t *testing.T) {
 		s.login("alice")
 	}
 	tab := s.openTrail("")
-	tab.Until(`document.querySelectorAll("tr[data-commit-ts]").length > 40`)
+	before := awaitRows(tab, 43) // and those of two new users and of the tab's own login
 	browser.Evaluate[bool](tab, `scrollTo(0, 900); true`)
-	before := shownCommits(tab)
 	top := browser.Evaluate[float64](tab, `document.querySelectorAll("tr[data-commit-ts]")[15].getBoundingClientRect().top`)
 	s.login("alice")
 	tab.UntilText(".newer", "1 new")
@@ -106,7 +131,7 @@ func TestAFilterIsInTheAddressAndBackTakesItAway(t *testing.T) {
 	tab.Until(`document.querySelector("tr[data-commit-ts]") && [...document.querySelectorAll("tr[data-commit-ts]")].every(r => r.children[1].innerText.startsWith("alice"))`)
 	s.login("admin")
 	s.login("alice") // is told after admin's, if that were told
-	tab.Until(`document.querySelectorAll("tr[data-commit-ts]").length === 3`)
+	awaitRows(tab, 3)
 	tab.Reload()
 	tab.Until(`document.querySelector("input[name=user]")?.value === "alice" && document.querySelectorAll("tr[data-commit-ts]").length === 3`)
 	tab.Back()
@@ -135,7 +160,7 @@ func TestPagesBackHaveEveryTransactionOnce(t *testing.T) {
 		for _, entry := range entries {
 			want = append(want, entry.CommitTs)
 		}
-		if want = slices.Compact(want); err == nil && len(want) < 123 {
+		if want = slices.Compact(want); err == nil && len(want) != 124 { // 120, two users, and two of the administrator
 			err = fmt.Errorf("%d transactions", len(want))
 		}
 		return err
@@ -153,13 +178,13 @@ func TestPagesBackHaveEveryTransactionOnce(t *testing.T) {
 		if tab.Count(".pager button:last-child:not([disabled])") == 0 {
 			break
 		}
-		tab.Click(".pager button:last-child")
+		tab.Trigger(".pager button:last-child")
 	}
 	if pages < 3 || !slices.Equal(got, want) {
 		t.Errorf("%d pages with %d rows, want %d:\n%v\n%v", pages, len(got), len(want), got, want)
 	}
 	// Every login shows both its event and its change, also one that ends a page of the API.
-	tab.Click(".pager button:first-child")
+	tab.Trigger(".pager button:first-child")
 	tab.UntilText(".pager", fmt.Sprintf("Page %d", pages-1))
 	if halves := browser.Evaluate[int](tab, `[...document.querySelectorAll("tr[data-commit-ts]")].filter(r =>
 		r.innerText.includes("alice") && !(r.innerText.includes("UPDATE users") && r.querySelector("td .badge"))).length`); halves != 0 {

@@ -137,6 +137,14 @@ func (p *Tab) Click(selector string) {
 	p.do("click on "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
+// Trigger lets a script click on the first element that a CSS selector finds,
+// for one that the page may put another in the place of at any moment: Click
+// looks for it first, and then clicks where it was.
+func (p *Tab) Trigger(selector string) {
+	p.t.Helper()
+	p.Until("(found => { found?.click(); return found; })(document.querySelector(" + Quote(selector+":not([disabled])") + "))")
+}
+
 // Fill types a text into a field in place of what is in it.
 func (p *Tab) Fill(selector, text string) {
 	p.t.Helper()
