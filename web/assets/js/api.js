@@ -3,6 +3,8 @@
 import { signInAddress } from './routes.js';
 
 const timeout = 15_000;
+// What the service, or what stands before it, says while a part is away.
+const away = [502, 503, 504];
 
 /**
  * A request that failed. `status` is 0 if there was no answer. `faults` are
@@ -76,7 +78,9 @@ export function newKey() {
 
 /**
  * Sends a request and returns the JSON of the answer, or null if it has none.
- * An answer of 401 leads to the sign-in, unless `stay` is set.
+ * An answer of 401 leads to the sign-in, unless `stay` is set. The window is
+ * told by helfy:unreachable that there was no answer, and by helfy:doubtful of
+ * one that says that something could not be read.
  */
 async function request(method, path, { body, signal, key, stay = false } = {}) {
   const headers = { Accept: 'application/json' };
@@ -99,6 +103,7 @@ async function request(method, path, { body, signal, key, stay = false } = {}) {
   const answer = parse(text);
   if (response.ok) return answer;
   if (response.status === 401 && !stay) location.assign(signInAddress());
+  if (method === 'GET' && away.includes(response.status)) dispatchEvent(new Event('helfy:doubtful'));
   throw new ApiError(response.status, answer ?? {}, Number(response.headers.get('Retry-After')) || 0);
 }
 

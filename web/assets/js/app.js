@@ -11,12 +11,16 @@ const main = document.getElementById('main'), side = document.getElementById('si
 // A page that the browser has kept may belong to a session that has ended.
 addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 
+// The menu of a phone lies over the page, in which the focus would not be seen.
 function openMenu(open) {
   side.classList.toggle('open', open);
   menu.setAttribute('aria-expanded', String(open));
+  main.inert = open;
 }
 menu.addEventListener('click', () => openMenu(!side.classList.contains('open')));
 side.addEventListener('click', (event) => { if (event.target.closest('a')) openMenu(false); });
+addEventListener('popstate', () => openMenu(false));
+matchMedia('(max-width: 860px)').addEventListener('change', () => openMenu(false));
 addEventListener('keydown', (event) => {
   if (event.key !== 'Escape' || !side.classList.contains('open')) return;
   openMenu(false);

@@ -55,7 +55,7 @@ const columns = (again) => [
   { name: 'Sent', cell: ({ sentAt }) => (sentAt ? time(sentAt) : '') },
   { name: 'Bytes', number: true, cell: ({ size }) => String(size) },
   { name: 'Actions', hideName: true, number: true, cell: (letter) => {
-    const button = (text, click) => h('button', { type: 'button', class: 'button small', on: { click } }, text, h('span', { class: 'visually-hidden' }, ` ${place(letter)} of ${letter.projection}`));
+    const button = (text, click) => h('button', { type: 'button', class: 'button small', 'data-action': `${text} ${place(letter)} ${letter.projection}`, on: { click } }, text, h('span', { class: 'visually-hidden' }, ` ${place(letter)} of ${letter.projection}`));
     return h('span', { class: 'row actions' }, button('Show', () => show(letter)), button('Retry', (event) => retry(letter, event.currentTarget, again)),
       letter.state === 'open' && button('Waive', () => waive(letter, again)));
   } },

@@ -23,9 +23,6 @@ export function icon(path) {
 }
 
 export const icons = {
-  eye: 'M2 10s3-5.5 8-5.5 8 5.5 8 5.5-3 5.5-8 5.5S2 10 2 10Zm8 2.2a2.2 2.2 0 1 0 0-4.4 2.2 2.2 0 0 0 0 4.4Z',
-  eyeOff: 'M3 3l14 14M8.4 4.7A8 8 0 0 1 10 4.5c5 0 8 5.5 8 5.5a14 14 0 0 1-2.3 2.9M12 15.2a7.6 7.6 0 0 1-2 .3c-5 0-8-5.5-8-5.5a14 14 0 0 1 3.3-3.7M8.5 8.5a2.2 2.2 0 0 0 3 3',
-  capsLock: 'M10 3l6 6.5h-3.5V13h-5V9.5H4L10 3Zm-2.5 13.5h5',
   close: 'M5 5l10 10M15 5 5 15',
   empty: 'M3 11.5 5.5 4h9l2.5 7.5V16H3v-4.5Zm0 0h4.2l1 2h3.6l1-2H17',
   failed: 'M10 7v4m0 3h.01M10 2.5 18 16.5H2L10 2.5Z',
@@ -44,6 +41,37 @@ function fill(element, props, children) {
   }
   element.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return element;
+}
+
+/** Finds the button or summary with a `data-action` that can be used. */
+export const byAction = (root, action) => root.querySelector(`[data-action="${CSS.escape(action)}"]:not([disabled])`);
+
+/**
+ * Remembers which details within box are open, and where in it the focus is,
+ * by the `data-action` of buttons and summaries. It returns what sets both
+ * again once the content was replaced; a focus whose place is gone goes to the
+ * table, or to the box.
+ */
+export function holdPlace(box) {
+  const within = box.contains(document.activeElement), action = within ? document.activeElement.dataset.action : null;
+  const named = (summary) => summary.dataset.action;
+  const open = new Set([...box.querySelectorAll('details[open] > summary[data-action]')].map(named));
+  return () => {
+    for (const summary of box.querySelectorAll('details > summary[data-action]')) {
+      if (open.has(named(summary))) summary.parentElement.open = true;
+    }
+    if (!within || box.contains(document.activeElement) || document.activeElement !== document.body) return;
+    const target = (action && byAction(box, action)) || (box.querySelector('.table') ?? box);
+    if (target === box && !box.hasAttribute('tabindex')) box.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  };
+}
+
+/** Replaces what is in box, but not what its viewer has made of it: see holdPlace. */
+export function refill(box, ...nodes) {
+  const restore = holdPlace(box);
+  box.replaceChildren(...nodes);
+  restore();
 }
 
 let ids = 0;

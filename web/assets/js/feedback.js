@@ -1,7 +1,7 @@
 // What the page says besides its content: short messages, questions, and
 // whether the service can be reached.
 
-import { h, icon, icons, newID } from './dom.js';
+import { byAction, h, icon, icons, newID } from './dom.js';
 
 const shownFor = 5_000;
 
@@ -34,7 +34,12 @@ export function openDialog(title, ...content) {
       content));
   // A press beside it closes it; one that only ends there does not.
   dialog.addEventListener('mousedown', (event) => { if (event.target === dialog) dialog.close(); });
-  dialog.addEventListener('close', () => dialog.remove());
+  // The browser gives the focus back to where it was, unless that was replaced.
+  const action = document.activeElement?.dataset.action;
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    if (action && document.activeElement === document.body) byAction(document, action)?.focus();
+  });
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
@@ -56,34 +61,46 @@ export function confirm({ title, text, action, danger = false }) {
 const probeEvery = 3_000;
 
 /**
- * Shows a banner while the service cannot be reached, looks for it, and sends
- * the event helfy:reachable to the window when it is there again.
+ * Shows a banner while the service cannot be reached or cannot do its job,
+ * looks for it, and sends the event helfy:reachable to the window when it is
+ * there again. helfy:unreachable says that there was no answer; helfy:doubtful
+ * that there may be something wrong, which is found out first.
  */
 export function watchConnection() {
   const banner = document.getElementById('banner');
-  let probing;
-  const lost = () => {
+  let probing, asking = false;
+  const lost = (text) => {
     banner.hidden = false;
-    banner.textContent = navigator.onLine
-      ? 'Helfy cannot be reached. Trying again…'
-      : 'This device is offline. What is shown may be old.';
+    // What has not changed is not read out again.
+    if (banner.textContent !== text) banner.textContent = text;
     probing ??= setInterval(probe, probeEvery);
   };
+  const silent = () => lost(navigator.onLine
+    ? 'Helfy cannot be reached. Trying again…'
+    : 'This device is offline. What is shown may be old.');
   const probe = async () => {
+    if (asking) return;
+    asking = true;
     try {
-      const answer = await fetch('/livez', { cache: 'no-store', signal: AbortSignal.timeout(probeEvery) });
-      if (!answer.ok) return;
+      const answer = await fetch('/readyz', { cache: 'no-store', signal: AbortSignal.timeout(probeEvery) });
+      if (answer.ok) found();
+      else lost('A part of Helfy is away. What is shown may be old. Trying again…');
     } catch {
-      lost(); // says so in other words when the device has gone off or on
-      return;
+      silent(); // says so in other words when the device has gone off or on
+    } finally {
+      asking = false;
     }
+  };
+  const found = () => {
+    if (!probing) return; // nothing was wrong
     clearInterval(probing);
     probing = undefined;
     banner.hidden = true;
     toast('Connected again');
     dispatchEvent(new Event('helfy:reachable'));
   };
-  addEventListener('helfy:unreachable', lost);
-  addEventListener('offline', lost);
+  addEventListener('helfy:unreachable', silent);
+  addEventListener('offline', silent);
+  addEventListener('helfy:doubtful', () => { if (!probing) probe(); });
   addEventListener('online', () => { if (probing) probe(); });
 }

@@ -1,12 +1,11 @@
 // Labelled fields, in forms and out of them.
 
 import { h, newID } from './dom.js';
-import { enhance } from './password.js';
 
 /**
  * Makes a labelled input in a `div.field`. Besides `label` and `hint`, options
- * are the input's attributes; of the type password it gets a button that
- * shows it. Options with `choices` ([value, text] pairs) make a select.
+ * are the input's attributes. Options with `choices` ([value, text] pairs) make
+ * a select.
  */
 export function field({ label, hint, choices, value, ...attributes }) {
   const id = newID(), hintID = newID();
@@ -15,7 +14,5 @@ export function field({ label, hint, choices, value, ...attributes }) {
     ? h('select', props, choices.map(([key, text]) => h('option', { value: key }, text)))
     : h('input', { spellcheck: 'false', ...props });
   if (value != null) input.value = value;
-  const row = h('div', { class: 'field' }, h('label', { for: id }, label), input, hint && h('p', { class: 'hint', id: hintID }, hint));
-  if (attributes.type === 'password') enhance(input);
-  return row;
+  return h('div', { class: 'field' }, h('label', { for: id }, label), input, hint && h('p', { class: 'hint', id: hintID }, hint));
 }

@@ -3,9 +3,15 @@
 
 import { ApiError, newKey } from './api.js';
 import { h, newID } from './dom.js';
-import { field } from './field.js';
+import { field as plain } from './field.js';
+import { enhance } from './password.js';
 
-export { field };
+/** Makes a field as field.js does; a password's gets a button that shows it. */
+export function field(options) {
+  const row = plain(options);
+  if (options.type === 'password') enhance(row.querySelector('input'));
+  return row;
+}
 
 /** Makes the place of a form where it says what went wrong. */
 export const alertBox = () => h('div', { class: 'alert', role: 'alert', hidden: true });

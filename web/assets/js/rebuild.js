@@ -28,7 +28,7 @@ export function rebuildCard(run, generation) {
     run.state === 'running' && progress(run, generation),
     run.error && h('p', { class: 'notice bad' }, run.error),
     run.result && result(run.result),
-    run.differences?.length > 0 && differences(run.differences));
+    run.differences?.length > 0 && differences(run));
 }
 
 function progress({ stage, perSecond }, generation) {
@@ -58,6 +58,6 @@ const columns = [
     diff({ source: 'change', operation: 'UPDATE', old: live, new: made }, { all: true })) },
 ];
 
-function differences(list) {
-  return h('details', {}, h('summary', { class: 'small' }, list.length === 1 ? 'The row that differs' : `${list.length} rows that differ`), table('Rows that differ', columns, list));
+function differences({ differences: list, projection, beganAt }) {
+  return h('details', {}, h('summary', { class: 'small', 'data-action': `differences ${projection} ${beganAt}` }, list.length === 1 ? 'The row that differs' : `${list.length} rows that differ`), table('Rows that differ', columns, list));
 }

@@ -1,7 +1,7 @@
 // What stands where content is not: loading, nothing there, failed.
 
 import { ApiError } from './api.js';
-import { h, icon, icons } from './dom.js';
+import { h, holdPlace, icon, icons, refill } from './dom.js';
 
 /** Stands for some lines that are being loaded. */
 export function skeleton(lines = 4) {
@@ -27,20 +27,23 @@ export function failed(error, retry) {
 /**
  * Fills box with what `load` resolves to: a node. Until then it shows a
  * skeleton, unless `keep` leaves what is there, and afterwards what failed.
- * What ends after signal is aborted is dropped.
+ * What ends after signal is aborted is dropped. The focus stays within box.
  */
 export async function fillWith(box, load, { signal, keep = false, lines } = {}) {
+  const restore = keep ? () => {} : holdPlace(box);
   if (!keep) box.replaceChildren(skeleton(lines));
   box.setAttribute('aria-busy', 'true');
   try {
     const node = await load();
-    if (!signal?.aborted) box.replaceChildren(node);
+    // A list that is there has been filled anew by itself.
+    if (!signal?.aborted && (box.childNodes.length !== 1 || box.firstChild !== node)) refill(box, node);
   } catch (error) {
     if (signal?.aborted) return;
     if (!(error instanceof ApiError)) console.error(error);
-    box.replaceChildren(failed(error, () => fillWith(box, load, { signal, lines })));
+    refill(box, failed(error, () => fillWith(box, load, { signal, lines })));
   } finally {
     box.removeAttribute('aria-busy');
+    if (!signal?.aborted) restore();
   }
 }
 

@@ -1,6 +1,6 @@
 // Tables that say what they are, and fold into cards on a phone.
 
-import { h } from './dom.js';
+import { h, refill } from './dom.js';
 import { announce, toast } from './feedback.js';
 
 /**
@@ -37,7 +37,7 @@ export function paged(load, show, names = ['Newer', 'Older']) {
     cursors[page + 1] = next;
     current = page;
     const several = page > 0 || next;
-    box.replaceChildren(show(rows), several ? pager(page, next) : '');
+    refill(box, show(rows), several ? pager(page, next) : '');
   }
 
   function pager(page, next) {

@@ -64,6 +64,24 @@ export function midnight() {
   return date.toISOString();
 }
 
+// What is told anew about once a second stands still in between.
+const calm = 2_500;
+
+/** Makes a text such as "0.8 s ago", which grows until tellAgo sets it anew. */
+export function ago(seconds) {
+  const element = document.createElement('span');
+  element.className = 'nowrap';
+  tellAgo(element, seconds);
+  return element;
+}
+
+/** Says of what `ago` has made that it is so many seconds ago, by now. */
+export function tellAgo(element, seconds) {
+  element.dataset.lag = Math.max(0, seconds);
+  element.dataset.toldAt = Date.now();
+  writeAgo(element);
+}
+
 /** Returns such as "0.8 s", "3 min" or "2 h" for a number of seconds. */
 export function duration(seconds) {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
@@ -78,8 +96,15 @@ function write(element) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+function writeAgo(element) {
+  const since = Date.now() - element.dataset.toldAt;
+  const text = `${duration(Number(element.dataset.lag) + (since > calm ? since / 1000 : 0))} ago`;
+  if (element.textContent !== text) element.textContent = text;
+}
+
 function writeAll() {
   for (const element of document.querySelectorAll('time[data-as]')) write(element);
+  for (const element of document.querySelectorAll('[data-told-at]')) writeAgo(element);
 }
 
 setInterval(() => { if (!document.hidden) writeAll(); }, 1_000);

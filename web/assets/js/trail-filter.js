@@ -37,19 +37,28 @@ export function filterForm(params, apply) {
         h('button', { type: 'button', class: 'button quiet', on: { click: clear } }, 'Clear'))),
     more);
   form.noValidate = true;
+  let applied = JSON.stringify(values(form));
+  const applyValues = () => {
+    const chosen = values(form);
+    applied = JSON.stringify(chosen);
+    apply(chosen);
+  };
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    apply(values(form));
+    applyValues();
   });
-  // The cross of a field empties it.
-  form.addEventListener('search', () => apply(values(form)));
+  // The cross of a field empties it. Enter sends this event too, after it has
+  // sent the form.
+  form.addEventListener('search', (event) => {
+    if (event.target.value === '' && JSON.stringify(values(form)) !== applied) applyValues();
+  });
 
   function clear() {
     for (const input of form.elements) {
       if (input.type === 'checkbox') input.checked = false;
       else if (input.name) input.value = '';
     }
-    apply({});
+    applyValues();
   }
   return form;
 }

@@ -71,7 +71,7 @@ async function sessionTable({ signal }, changed) {
     { name: 'Last seen', cell: (s) => time(s.lastSeenAt) },
     { name: 'Ends', wide: true, cell: (s) => time(s.expiresAt) },
     { name: 'Action', hideName: true, number: true, cell: (s) => h('button', {
-      type: 'button', class: 'button small', on: { click: () => end(s) },
+      type: 'button', class: 'button small', 'data-action': `end ${s.id}`, on: { click: () => end(s) },
     }, 'Sign out', s.current ? h('span', { class: 'visually-hidden' }, ' this session') : h('span', { class: 'visually-hidden' }, ` the session of ${new Date(s.issuedAt).toLocaleString()}`)) },
   ], sessions);
 }

@@ -3,7 +3,7 @@
 
 import { get, newKey, post } from '../api.js';
 import { deadLetters } from '../dead-letters.js';
-import { h } from '../dom.js';
+import { h, refill } from '../dom.js';
 import { confirm, openDialog, toast } from '../feedback.js';
 import { alertBox, onSubmit, submitButton } from '../form.js';
 import { rebuildCard } from '../rebuild.js';
@@ -17,8 +17,9 @@ const workingEvery = 1_000, idleEvery = 5_000;
 
 export function render(container, context) {
   const box = h('div', { class: 'page' }), letters = deadLetters(context, () => refresh());
+  const old = h('span', { class: 'badge', hidden: true }, h('span', { class: 'dot warn' }), 'Not up to date');
   let timer, shown = '';
-  container.append(h('header', { class: 'page-head' }, h('h1', {}, 'Projections')), box, letters.box);
+  container.append(h('header', { class: 'page-head' }, h('h1', {}, 'Projections'), old), box, letters.box);
 
   const read = async () => {
     const answer = await get('/api/projections', { signal: context.signal });
@@ -31,10 +32,13 @@ export function render(container, context) {
     const was = shown;
     try {
       const answer = await read();
+      old.hidden = true;
       // Whoever is about to press a button must not have it replaced for nothing.
       if (shown !== was) draw(answer);
-    } catch { /* the banner tells when nothing answers */
-      if (!context.signal.aborted) schedule(false);
+    } catch {
+      if (context.signal.aborted) return;
+      old.hidden = false;
+      schedule(false);
     }
   };
   function schedule(working) {
@@ -42,11 +46,9 @@ export function render(container, context) {
     timer = setTimeout(() => (document.hidden ? schedule(working) : refresh()), working ? workingEvery : idleEvery);
   }
   function draw(answer) {
-    const focused = box.contains(document.activeElement) ? document.activeElement.dataset.action : null;
     const scrolled = scrollY;
-    box.replaceChildren(...cards(answer, refresh).children);
+    refill(box, ...cards(answer, refresh).children);
     scrollTo(0, scrolled);
-    if (focused) box.querySelector(`[data-action="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
   fillWith(box, async () => cards(await read(), refresh), { ...context, lines: 6 }).then(() => {
     if (!context.signal.aborted && !timer) schedule(false);

@@ -6,7 +6,7 @@ import { h } from '../dom.js';
 import { announce, toast } from '../feedback.js';
 import { copyable, empty, failed, loginCommand, skeleton } from '../states.js';
 import { openStream } from '../stream.js';
-import { absolute, duration } from '../time.js';
+import { absolute, ago } from '../time.js';
 import { exportMenu, filterForm, readFilter } from '../trail-filter.js';
 import { TrailList } from '../trail-list.js';
 import { Waiting } from '../trail-live.js';
@@ -232,8 +232,8 @@ function showTrail(params, { box, controls, complete, signal, restored }) {
         soon();
       }),
       complete: heard(({ completeThrough, lagSeconds, deadLetters }) => {
-        complete.textContent = (completeThrough ? `Complete through ${absolute(completeThrough)} (${duration(lagSeconds ?? 0)} ago)` : 'Not known yet how complete it is')
-          + (deadLetters ? `, but for ${deadLetters} dead letters` : '');
+        complete.replaceChildren(...(completeThrough ? [`Complete through ${absolute(completeThrough)} (`, ago(lagSeconds ?? 0), ')'] : ['Not known yet how complete it is']),
+          deadLetters ? `, but for ${deadLetters} dead letters` : '');
       }),
       reset: heard(() => {
         waiting.stale = true;
@@ -241,7 +241,7 @@ function showTrail(params, { box, controls, complete, signal, restored }) {
       }),
     },
     state(now) {
-      say(now === 'open' ? 'good' : 'warn', now === 'open' ? 'Live' : 'Reconnecting');
+      say(now === 'open' ? 'good' : 'warn', { open: 'Live', silent: 'Not up to date' }[now] ?? 'Reconnecting');
       if (now === 'open' && gap && loaded) {
         waiting.stale = true; // a stream without a position goes on from now
         flush();

@@ -50,7 +50,7 @@ function userTable(users, again) {
     { name: 'Made', wide: true, cell: ({ createdAt }) => time(createdAt) },
     { name: 'Id', number: true, wide: true, cell: ({ id }) => h('span', { class: 'muted' }, String(id)) },
     { name: 'Action', hideName: true, number: true, cell: (user) => h('button', {
-      type: 'button', class: 'button small', on: { click: () => manage(user, again) },
+      type: 'button', class: 'button small', 'data-action': `manage ${user.id}`, on: { click: () => manage(user, again) },
     }, 'Manage', h('span', { class: 'visually-hidden' }, ` ${user.username}`)) },
   ], users);
 }
