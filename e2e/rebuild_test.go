@@ -228,6 +228,54 @@ func newestState(t *testing.T, config service.Config, name string) (state string
 	return state
 }
 
+func TestAConsumerThatIsKilledDuringTheSwitchLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	config := stack.NewOwn(t).Config()
+	logins := newLoad(t, config, 10)
+	logins.logins, logins.pause = 300, 50*time.Millisecond
+	api := stack.NewClient(stack.Start(t, config, "serve").Address(t))
+	consumer := stack.Start(t, config, "consume")
+	logins.start(t.Context(), api)
+	logins.waitFor(t, 50)
+	// From the comparison to the end of the switch there are some milliseconds.
+	for i, after := range []time.Duration{0, 5 * time.Millisecond, 15 * time.Millisecond, 40 * time.Millisecond} {
+		rebuild := stack.Start(t, config, "rebuild", "audit", "--json")
+		awaitComparison(t, config, 2+i)
+		time.Sleep(after) // no synchronisation: another moment each time
+		consumer.Kill()
+		t.Logf("%s after it began to compare the generation is %s", after, newestState(t, config, "audit"))
+		if err := rebuild.Wait(patience); err != nil {
+			t.Fatalf("%v: %s", err, rebuild.Said())
+		}
+		if result := readRebuilt(t, rebuild.Said()); !result.Equal || !result.Switched {
+			t.Errorf("got %+v", result)
+		}
+		consumer = stack.Start(t, config, "consume")
+	}
+	logins.finish(t)
+	requireExactlyOnce(t, config, api, logins)
+	if code, printed := stack.RunCommand(t, config, "", "rollback", "audit"); code != 0 {
+		t.Errorf("rollback: exit code %d: %s", code, printed)
+	}
+	requireExactlyOnce(t, config, api, logins)
+}
+
+// awaitComparison returns when a rebuild of the audit log begins to compare the
+// generation that it has made.
+func awaitComparison(t *testing.T, config service.Config, generation int) {
+	t.Helper()
+	db := stack.DB(t, config)
+	stack.Eventually(t, patience, func() error {
+		var stage string
+		var number int
+		err := db.QueryRowContext(t.Context(), "SELECT stage, generation FROM projection_rebuilds WHERE projection = 'audit'").Scan(&stage, &number)
+		if err == nil && (stage != "compare" || number != generation) {
+			err = fmt.Errorf("the rebuild of generation %d is at stage %s", number, stage)
+		}
+		return err
+	})
+}
+
 func TestARebuildRidesOutRestartsOfTiDBAndKafka(t *testing.T) {
 	t.Parallel()
 	own := stack.NewOwn(t)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -184,8 +185,11 @@ func TestACollectorThatIsAwayOrHangsHoldsNoLoginUp(t *testing.T) {
 			stack.AddUser(t, config, "admin", domain.RoleAdmin)
 			api := stack.Start(t, config, "serve")
 			client := stack.NewClient(api.Address(t))
+			// Whoever waits for the collector waits for ten seconds each time.
+			within, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
 			for range 20 {
-				if _, err := client.Login(t.Context(), "admin", "admin"); err != nil {
+				if _, err := client.Login(within, "admin", "admin"); err != nil {
 					t.Fatal(err)
 				}
 			}

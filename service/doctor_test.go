@@ -162,6 +162,15 @@ func TestTheDoctorSeesWhatHappensToTheParts(t *testing.T) {
 	}
 }
 
+func TestTheDoctorSeesThatTiDBKeepsOldRows(t *testing.T) {
+	config := stack.NewOwn(t).Config()
+	exec(t, config, "SET GLOBAL tidb_ttl_job_enable = OFF")
+	got := diagnosed(t, config)["TiDB"]
+	if got.Status != query.CheckWarn || !strings.Contains(got.Found, "tidb_ttl_job_enable is off") || !strings.Contains(got.Advice, "tidb_ttl_job_enable = ON") {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // alterTopic sets one setting of a topic.
 func alterTopic(t *testing.T, config service.Config, topic, name, value string) {
 	t.Helper()

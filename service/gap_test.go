@@ -3,6 +3,7 @@ package service_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,34 @@ func TestAChangefeedThatIsMadeToBeginNowLeavesAGapThatIsNamed(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Whoever puts a lost event back shows that it comes late.
+func TestAnEventOfAGapThatIsSentLaterIsAReorder(t *testing.T) {
+	config := stack.New(t)
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	client, _ := stack.Run(t, config)
+	login(t, client, "admin")
+	stack.RequireNoFindings(t, config)
+
+	stack.RemoveChangefeed(t.Context(), t, config)
+	login(t, client, "admin")
+	exec(t, config, "CREATE TABLE kept LIKE outbox")
+	exec(t, config, "INSERT INTO kept SELECT * FROM outbox ORDER BY seq DESC LIMIT 1")
+	if _, err := config.MakeChangefeed(t.Context(), command.EnsureChangefeed{FromNow: true, Tell: t.Logf}); err != nil {
+		t.Fatal(err)
+	}
+	login(t, client, "admin")
+	found := stack.VerifiedFindings(t, config)
+	if got := kinds(found)[1]; !slices.Contains(got, domain.ChainGap) || slices.Contains(got, domain.ChainReorder) {
+		t.Errorf("with the gap: %v", details(found))
+	}
+	exec(t, config, "DELETE FROM outbox WHERE id = (SELECT id FROM kept)")
+	exec(t, config, "INSERT INTO outbox SELECT * FROM kept")
+	found = stack.VerifiedFindings(t, config)
+	if got := kinds(found)[1]; !slices.Contains(got, domain.ChainReorder) || slices.Contains(got, domain.ChainFork) || slices.Contains(got, domain.BadMAC) {
+		t.Errorf("once it is sent: %v", details(found))
+	}
 }
 
 func TestAChangefeedMadeAfterTheFirstUserBeganLate(t *testing.T) {
