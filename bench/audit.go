@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -49,6 +50,32 @@ func measureAudit(r *run) {
 			r.add(line{Case: about, Value: deep.percentile(p), Unit: "ms"}.beside("newest page", first.percentile(p)))
 		}
 	}
+	measureExport(r, client, token)
+}
+
+// measureExport reads the whole log as CSV, which must take no more memory for
+// more rows.
+func measureExport(r *run, client *stack.Client, token string) {
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, client.Base+"/api/audit/export?format=csv", nil)
+	r.must(err)
+	request.Header.Set("Authorization", "Bearer "+token)
+	peak := stack.WatchHeap()
+	began := time.Now()
+	response, err := http.DefaultClient.Do(request)
+	r.must(err)
+	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	if response.StatusCode != http.StatusOK {
+		r.Fatalf("export: %s", response.Status)
+	}
+	rows := -1 // a head
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		rows++
+	}
+	r.must(lines.Err())
+	about := fmt.Sprintf("export of %d rows as CSV", rows)
+	r.add(line{Case: about, Value: float64(rows) / time.Since(began).Seconds(), Unit: "rows/s"})
+	r.add(line{Case: about + ", greatest heap, garbage included", Value: peak(), Unit: "MB"})
 }
 
 // auditConfig returns a configuration whose log has a history, and the time of
