@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,19 +53,6 @@ func dataIn(t testing.TB, dir string) []string {
 		flags = append(flags, port, strconv.Itoa(FreePort(t)))
 	}
 	return flags
-}
-
-// FreePort returns a port of the loopback interface that nobody listens on.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // arguments returns flags of devstack with the command behind them, which tells
