@@ -38,6 +38,7 @@ func TestTwoConsumersShareTheWorkAndEachLoginIsInTheLogOnce(t *testing.T) {
 	logins.logins = 400
 	api := stack.NewClient(stack.Start(t, config, "serve").Address(t))
 	consumers := []*consumer{startConsumer(t, config), startConsumer(t, config)}
+	stack.AwaitMembers(t, config, len(consumers))
 
 	started := time.Now()
 	logins.start(t.Context(), api)

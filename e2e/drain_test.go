@@ -2,26 +2,27 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"helfy/domain"
 	"helfy/internal/stack"
 	"helfy/service"
 )
 
-func TestAfterSIGTERMTheServiceIsUnreadyFirstAndThenFinishesWhatItHasInHand(t *testing.T) {
+func TestAfterSIGTERMTheServiceIsUnreadyAndGoesOnForItsGrace(t *testing.T) {
 	t.Parallel()
 	config := stack.NewOwn(t).Config()
-	config.ShutdownGrace = time.Second
+	config.ShutdownGrace = 5 * time.Second
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	stack.AddUser(t, config, "other", domain.RoleUser)
 	helfy := stack.Start(t, config, "run")
 	api := stack.NewClient(helfy.Address(t))
 	requireState(t, api, "/readyz", http.StatusOK, `"ready"`)
-	answered, release := loginUnderWay(t, config, api)
 
 	began := time.Now()
 	if err := helfy.Terminate(); err != nil {
@@ -29,15 +30,11 @@ func TestAfterSIGTERMTheServiceIsUnreadyFirstAndThenFinishesWhatItHasInHand(t *t
 	}
 	requireState(t, api, "/readyz", http.StatusServiceUnavailable, `"not ready"`)
 	unready := time.Since(began)
-	if _, err := api.Login(t.Context(), "other", "other"); err != nil {
+	if _, err := api.Login(t.Context(), "admin", "admin"); err != nil {
 		t.Errorf("a login during the grace: %v", err)
 	}
 	stack.Eventually(t, patience, func() error { return stack.RefusesConnections(t.Context(), api) })
 	closed := time.Since(began)
-	release()
-	if err := <-answered; err != nil {
-		t.Errorf("the login under way: %v", err)
-	}
 	if err := helfy.Wait(patience); err != nil {
 		t.Errorf("the process ended with %v, want exit code 0", err)
 	}
@@ -48,13 +45,29 @@ func TestAfterSIGTERMTheServiceIsUnreadyFirstAndThenFinishesWhatItHasInHand(t *t
 	}
 }
 
+func TestAfterSIGTERMTheServiceFinishesWhatItHasInHand(t *testing.T) {
+	t.Parallel()
+	config := stack.NewOwn(t).Config()
+	stack.AddUser(t, config, "admin", domain.RoleAdmin)
+	helfy, api, answered, release := loginUnderWay(t, config)
+	if err := helfy.Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	stack.Eventually(t, patience, func() error { return stack.RefusesConnections(t.Context(), api) })
+	release()
+	if err := <-answered; err != nil {
+		t.Errorf("the login under way: %v", err)
+	}
+	if err := helfy.Wait(patience); err != nil {
+		t.Errorf("the process ended with %v, want exit code 0", err)
+	}
+}
+
 func TestASecondSIGTERMEndsTheServiceAtOnce(t *testing.T) {
 	t.Parallel()
 	config := stack.NewOwn(t).Config()
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	helfy := stack.Start(t, config, "run")
-	api := stack.NewClient(helfy.Address(t))
-	answered, release := loginUnderWay(t, config, api)
+	helfy, api, answered, release := loginUnderWay(t, config)
 	defer release()
 
 	if err := helfy.Terminate(); err != nil {
@@ -65,58 +78,57 @@ func TestASecondSIGTERMEndsTheServiceAtOnce(t *testing.T) {
 	if err := helfy.Terminate(); err != nil {
 		t.Fatal(err)
 	}
-	if err := helfy.Wait(time.Second); err == nil {
-		t.Error("it ended with exit code 0, although a request was under way")
+	// A process that went on would answer the login, and end with exit code 0.
+	if err := helfy.Wait(patience); err == nil || !helfy.Ended() {
+		t.Errorf("it ended with %v, although a request was under way", err)
 	}
 	t.Logf("ended %s after the second signal", time.Since(began).Round(time.Millisecond))
-	if err := <-answered; err == nil {
-		t.Error("the login was answered, although nobody has released it")
+	if err, refused := <-answered, (*stack.StatusError)(nil); err == nil || errors.As(err, &refused) {
+		t.Errorf("the login was answered, with %v, although nobody has released it", err)
 	}
 }
 
-// loginUnderWay sends a login of admin that waits for a lock until release.
-func loginUnderWay(t *testing.T, config service.Config, api *stack.Client) (answered <-chan error, release func()) {
+// loginUnderWay starts helfy serve and sends a login that waits for its COMMIT
+// until release. The process gives the login up after 8 s.
+func loginUnderWay(t *testing.T, config service.Config) (
+	helfy *stack.Process, api *stack.Client, answered <-chan error, release func(),
+) {
 	t.Helper()
-	db := stack.DB(t, config)
-	tx, err := db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var id int
-	if err := tx.QueryRowContext(t.Context(), "SELECT id FROM users WHERE username = 'admin' FOR UPDATE").Scan(&id); err != nil {
-		t.Fatal(err)
-	}
+	via, proxy := viaProxy(t, config)
+	helfy = stack.Start(t, via, "serve")
+	api = stack.NewClient(helfy.Address(t))
+	requireState(t, api, "/readyz", http.StatusOK, `"ready"`)
+	release = proxy.HoldCommits(2) // the second is that of the result
 	got := make(chan error, 1)
 	go func() {
 		_, err := api.Login(context.WithoutCancel(t.Context()), "admin", "admin")
 		got <- err
 	}()
-	stack.Eventually(t, patience, func() error { return stack.WaitsForLock(t.Context(), db, "users") })
-	return got, func() {
-		if err := tx.Rollback(); err != nil {
-			t.Error(err)
-		}
-	}
+	proxy.AwaitHeld(t)
+	return helfy, api, got, release
 }
 
 func TestAfterSIGTERMAConsumerFinishesItsFlush(t *testing.T) {
 	t.Parallel()
 	config := stack.NewOwn(t).Config()
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	consumer := stack.Start(t, config, "consume")
+	via, proxy := viaProxy(t, config)
+	consumer := stack.Start(t, via, "consume")
 	stack.Eventually(t, patience, func() error {
 		if records := recordsRead(t, config); records < 20 {
 			return fmt.Errorf("only %d records have been read", records)
 		}
 		return nil
 	})
-	release := flushUnderWay(t, config)
+	release := proxy.HoldCommits(1)
+	proxy.AwaitHeld(t)
+	stack.Eventually(t, patience, func() error { return isFlushing(t, config) })
 	stored, before := recordsRead(t, config), storedOffsets(t, config)
 	if err := consumer.Terminate(); err != nil {
 		t.Fatal(err)
 	}
-	if err := consumer.Wait(time.Second); err == nil {
-		t.Error("the consumer ended before its flush")
+	if err := consumer.Wait(time.Second); consumer.Ended() {
+		t.Errorf("the consumer ended before its flush, with %v", err)
 	}
 	release()
 	if err := consumer.Wait(patience); err != nil {
@@ -142,12 +154,32 @@ func flushUnderWay(t *testing.T, config service.Config) (release func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stack.Eventually(t, patience, func() error { return stack.WaitsForLock(t.Context(), db, "projection_checkpoints") })
+	stack.Eventually(t, patience, func() error { return stack.WaitForLock(t.Context(), db, "projection_checkpoints", 1) })
 	return func() {
 		if err := tx.Rollback(); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// isFlushing returns nil while a flush holds checkpoints.
+func isFlushing(t *testing.T, config service.Config) error {
+	t.Helper()
+	tx, err := stack.DB(t, config).BeginTx(t.Context(), nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // it has changed nothing
+	var checkpoints int
+	err = tx.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM projection_checkpoints FOR UPDATE NOWAIT").Scan(&checkpoints)
+	var answer *mysql.MySQLError
+	switch {
+	case errors.As(err, &answer) && answer.Number == 3572: // ER_LOCK_NOWAIT
+		return nil
+	case err == nil:
+		err = errors.New("nobody holds the checkpoints")
+	}
+	return err
 }
 
 // offsets are those of the partitions of a topic, in their order.

@@ -77,6 +77,7 @@ func (p *planter) visitRoutes() {
 
 // workOnProjections does what administrators can.
 func (p *planter) workOnProjections(admin string) {
+	stack.AwaitWorker(p.t, p.config)
 	p.call(http.MethodPost, "/api/projections/logins/rollback", admin, "", http.StatusConflict)
 	p.call(http.MethodPost, "/api/projections/logins/rebuild", admin, `{"verify":true}`, http.StatusAccepted)
 	stack.Eventually(p.t, patience, func() error {

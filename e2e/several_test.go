@@ -100,7 +100,7 @@ func (s *several) killAPI(i int) {
 // those in flight there. The log has all of it once.
 func TestSeveralProcessesAreRestartedInTurnAndKilledUnderLoad(t *testing.T) {
 	t.Parallel()
-	config := stack.NewOwn(t).ConfigWith(func(c *service.Config) { c.ShutdownGrace = 500 * time.Millisecond })
+	config := stack.NewOwn(t).ConfigWith(func(c *service.Config) { c.ShutdownGrace = 3 * time.Second })
 	logins := newLoad(t, config, 50)
 	logins.logins = 3000
 	logins.pause = 20 * time.Millisecond

@@ -1,11 +1,12 @@
 package service_test
 
 import (
-	"net"
 	"net/http"
-	"strconv"
 	"testing"
+	"time"
 
+	"helfy/adapters/tidb"
+	"helfy/app/command"
 	"helfy/domain"
 	"helfy/internal/stack"
 	"helfy/service"
@@ -81,14 +82,17 @@ func loseCommit(t *testing.T, nth int, cut stack.Cut) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	before := count(t, config)
-	proxy := stack.NewProxy(t, net.JoinHostPort(config.TiDBHost, strconv.Itoa(config.TiDBPort)))
-	viaProxy := config
-	viaProxy.TiDBPort = proxy.Port
-	// No consumer: its commits must not take the cut.
-	client := stack.Serve(t, viaProxy)
+	viaProxy, proxy := stack.ViaProxy(t, config)
+	// Of the time that a login has, most must be left when it asks again.
+	logins, _ := newLogins(t, viaProxy, &clock{})
+	logins.Logins = tidb.NewUsers(stack.ServiceDB(t, viaProxy, func(c *tidb.Config) { c.Timeout = 2 * time.Second }), keyringOf(t, config))
 
 	proxy.CutNth(nth, cut)
-	token := login(t, client, "admin")
+	loggedIn, err := logins.Handle(t.Context(), command.Login{Username: "admin", Password: domain.NewSecret("admin")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := loggedIn.Token.Reveal()
 	if proxy.Cuts.Load() != 1 {
 		t.Fatalf("the proxy has cut %d connections, want 1", proxy.Cuts.Load())
 	}
@@ -99,7 +103,7 @@ func loseCommit(t *testing.T, nth int, cut stack.Cut) {
 	if after := count(t, config); after != want {
 		t.Errorf("the database has %+v, the answer says %+v", after, want)
 	}
-	if _, err := client.Audit(t.Context(), token, ""); err != nil {
+	if _, err := stack.Serve(t, config).Audit(t.Context(), token, ""); err != nil {
 		t.Errorf("the token must be usable: %v", err)
 	}
 	requireUnbrokenChains(t, config)

@@ -21,10 +21,18 @@ import (
 	"helfy/service"
 )
 
-// clock is the wall clock, set forward or back.
-type clock struct{ by time.Duration }
+// clock is the wall clock, set forward or back, or one that stands still.
+type clock struct {
+	by      time.Duration
+	stopped time.Time
+}
 
-func (c *clock) now() time.Time { return time.Now().Add(c.by) }
+func (c *clock) now() time.Time {
+	if !c.stopped.IsZero() {
+		return c.stopped.Add(c.by)
+	}
+	return time.Now().Add(c.by)
+}
 
 func TestAClockThatIsSetBackBreaksNothing(t *testing.T) {
 	config := stack.New(t)

@@ -3,8 +3,6 @@ package service_test
 import (
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -58,7 +56,7 @@ func startOfMinute(wall *clock) {
 
 func TestAFloodIsOneEventOfAnExactCount(t *testing.T) {
 	config := stack.New(t)
-	config.FloodThreshold = 4
+	config.FloodThreshold, config.LockTime, config.LockMax = 4, time.Hour, time.Hour
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	wall := &clock{}
 	startOfMinute(wall)
@@ -140,7 +138,7 @@ func TestEachMinuteOfAFloodHasItsEvent(t *testing.T) {
 func recorderOf(t *testing.T, config service.Config) command.RecordFloodsHandler {
 	t.Helper()
 	keyring := keyringOf(t, config)
-	return command.RecordFloodsHandler{Floods: tidb.NewUsers(stack.DB(t, config), keyring), Keyring: keyring, Now: time.Now}
+	return command.RecordFloodsHandler{Floods: tidb.NewUsers(stack.ServiceDB(t, config), keyring), Keyring: keyring, Now: time.Now}
 }
 
 func TestALostCommitCountsOnce(t *testing.T) {
@@ -150,9 +148,7 @@ func TestALostCommitCountsOnce(t *testing.T) {
 			config := stack.New(t)
 			config.FloodThreshold = 1
 			stack.AddUser(t, config, "admin", domain.RoleAdmin)
-			proxy := stack.NewProxy(t, net.JoinHostPort(config.TiDBHost, strconv.Itoa(config.TiDBPort)))
-			viaProxy := config
-			viaProxy.TiDBPort = proxy.Port
+			viaProxy, proxy := stack.ViaProxy(t, config)
 			wall := &clock{}
 			startOfMinute(wall)
 			logins, hasher := newLogins(t, viaProxy, wall)

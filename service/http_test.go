@@ -113,25 +113,23 @@ func TestOnlyTrustedProxiesTellTheClientsAddress(t *testing.T) {
 func TestShutdownFinishesRequestsUnderWay(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	client, stop := stack.Run(t, config)
-	db := stack.DB(t, config)
-	// The login waits for this lock while the service is told to stop.
-	tx := holdUser(t, db)
+	viaProxy, proxy := stack.ViaProxy(t, config)
+	client, stop := stack.ServeUntil(t, viaProxy)
+	// The login waits for its COMMIT while the service is told to stop.
+	release := proxy.HoldCommits(1)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Login(context.WithoutCancel(t.Context()), "admin", "admin")
 		answered <- err
 	}()
-	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db, "users") })
+	proxy.AwaitHeld(t)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
 		stop()
 	}()
 	stack.Eventually(t, wait, func() error { return stack.RefusesConnections(t.Context(), client) })
-	if err := tx.Rollback(); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	if err := <-answered; err != nil {
 		t.Errorf("the request under way: %v", err)
 	}

@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -158,9 +157,9 @@ func TestTheSameRequestsAtOnceAreDoneOnce(t *testing.T) {
 	var racing sync.WaitGroup
 	for i := range requests {
 		racing.Go(func() {
-			response, text, err := clients[i%2].DoKeyed(t.Context(), "POST", "/api/users", admin, "k", body)
-			if err != nil || response.StatusCode != http.StatusCreated {
-				t.Errorf("got %+v %s, %v", response, text, err)
+			status, text := untilServed(t, clients[i%2], "POST", "/api/users", admin, "k", body)
+			if status != http.StatusCreated {
+				t.Errorf("status %d %s", status, text)
 			}
 			answers[i] = string(text)
 		})
@@ -194,9 +193,8 @@ func TestALostCommitOfAnAccountIsSettled(t *testing.T) {
 		for _, key := range []string{"", "k"} {
 			t.Run(name+" the server has it, key "+strconv.Quote(key), func(t *testing.T) {
 				config, _, admin, _ := newAccounts(t)
-				proxy := stack.NewProxy(t, net.JoinHostPort(config.TiDBHost, strconv.Itoa(config.TiDBPort)))
-				config.TiDBPort = proxy.Port
-				client := stack.Serve(t, config)
+				viaProxy, proxy := stack.ViaProxy(t, config)
+				client := stack.Serve(t, viaProxy)
 				for _, test := range []struct {
 					event              domain.EventType
 					method, path, body string

@@ -86,12 +86,11 @@ func login(t *testing.T, client *stack.Client, name string) string {
 
 func TestRefusedLoginsAreAlikeAndAreEvents(t *testing.T) {
 	config := stack.New(t)
+	config.MaxFailures, config.LockTime, config.LockMax = 2, time.Hour, time.Hour
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	stack.AddUser(t, config, "gone", domain.RoleUser)
-	db := stack.DB(t, config)
-	if _, err := db.ExecContext(t.Context(), "UPDATE users SET status = 'disabled' WHERE username = 'gone'"); err != nil {
-		t.Fatal(err)
-	}
+	stack.AddUser(t, config, "locked", domain.RoleUser)
+	exec(t, config, "UPDATE users SET status = 'disabled' WHERE username = 'gone'")
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
 
@@ -101,12 +100,25 @@ func TestRefusedLoginsAreAlikeAndAreEvents(t *testing.T) {
 		`{"username":"hunter2hunter2","password":"wrong"}`,
 		`{"username":"gone","password":"gone"}`,
 		`{"username":"","password":""}`,
+		`{"username":"locked","password":"wrong"}`,
+		`{"username":"locked","password":"wrong"}`, // which locks
+		`{"username":"locked","password":"wrong"}`,
+		`{"username":"locked","password":"locked"}`,
 	} {
 		response, text, err := client.Do(t.Context(), http.MethodPost, "/api/login", "", body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		answers = append(answers, fmt.Sprint(response.StatusCode, response.Header.Get("Content-Type"), string(text)))
+		for _, ofEach := range []string{"Date", "X-Request-Id"} {
+			if response.Header.Get(ofEach) == "" {
+				t.Errorf("an answer has no %s", ofEach)
+			}
+			response.Header.Del(ofEach)
+		}
+		answers = append(answers, fmt.Sprint(response.StatusCode, response.Header, string(text)))
+	}
+	if got := failures(t, config); got[domain.FailureLocked] != 2 || got[domain.UserDisabled] != 1 {
+		t.Errorf("the reasons of the refusals are %v", got)
 	}
 	for _, answer := range answers[1:] {
 		if answer != answers[0] {
@@ -149,7 +161,7 @@ func TestParallelLoginsOfOneUserMakeOneChain(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client, _ := stack.Run(t, config)
-	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*wait)
 	defer cancel()
 	var wait sync.WaitGroup
 	tokens := make([]string, 8)
@@ -208,27 +220,24 @@ func TestBeyondTheHashBoundLoginsAreSentAwayAtOnce(t *testing.T) {
 func TestAClientThatHangsUpLeavesItsTrace(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	client := stack.Serve(t, config)
-	db := stack.DB(t, config)
-	// The login has checked the password and waits for this lock.
-	tx := holdUser(t, db)
+	viaProxy, proxy := stack.ViaProxy(t, config)
+	client := stack.Serve(t, viaProxy)
+	release := proxy.HoldCommits(2) // the second is that of the result
 	ctx, hangUp := context.WithCancel(t.Context())
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Login(ctx, "admin", "wrong")
 		answered <- err
 	}()
-	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db, "users") })
+	proxy.AwaitHeld(t)
 	hangUp()
 	if err := <-answered; err == nil {
 		t.Fatal("the client has got an answer")
 	}
-	if err := tx.Rollback(); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	stack.Eventually(t, wait, func() error {
 		var failures int
-		err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox WHERE type = 'LOGIN_FAILURE'").Scan(&failures)
+		err := stack.DB(t, config).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox WHERE type = 'LOGIN_FAILURE'").Scan(&failures)
 		if err == nil && failures != 1 {
 			err = fmt.Errorf("%d failures are recorded, want 1", failures)
 		}
@@ -236,7 +245,9 @@ func TestAClientThatHangsUpLeavesItsTrace(t *testing.T) {
 	})
 }
 
-// statusOf returns the status of a refused call, 200 for one that succeeded.
+// statusOf returns the status of a refused call, 200 for one that succeeded,
+// and 0 for one that got no answer, which is an error of the test. Any goroutine
+// may call it.
 func statusOf(t *testing.T, err error) int {
 	t.Helper()
 	var refused *stack.StatusError
@@ -244,7 +255,8 @@ func statusOf(t *testing.T, err error) int {
 		return refused.Status
 	}
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return 0
 	}
 	return http.StatusOK
 }

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -80,13 +81,16 @@ func TestANumberThatCannotGrowIsNamed(t *testing.T) {
 	if _, err := client.Login(t.Context(), "other", "other"); statusOf(t, err) != http.StatusServiceUnavailable {
 		t.Errorf("got %v, want 503", err)
 	}
-	for line := range process.Lines {
-		if strings.Contains(line, "request failed") {
-			if !strings.Contains(line, "user 2") || !strings.Contains(line, domain.ErrChainFull.Error()) {
-				t.Errorf("the log does not say what is wrong: %s", line)
+	stack.Eventually(t, wait, func() error {
+		for line := range strings.Lines(process.Said()) {
+			if strings.Contains(line, "request failed") && strings.HasSuffix(line, "\n") {
+				if !strings.Contains(line, "user 2") || !strings.Contains(line, domain.ErrChainFull.Error()) {
+					t.Errorf("the log does not say what is wrong: %s", line)
+				}
+				return nil
 			}
-			break
 		}
-	}
+		return errors.New("the log does not tell of the request")
+	})
 	login(t, client, "admin")
 }

@@ -64,6 +64,7 @@ func TestEveryDescribedOperationAnswersAsDescribed(t *testing.T) {
 	config := stack.New(t)
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client, _ := stack.Run(t, config)
+	stack.AwaitWorker(t, config)
 	var description openAPI
 	if err := json.Unmarshal(call(t, client, "GET", "/openapi.json", "", 200), &description); err != nil {
 		t.Fatal(err)

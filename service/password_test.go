@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"helfy/domain"
 	"helfy/internal/stack"
+	"helfy/service"
 )
 
 func passwords(old, chosen string) string {
@@ -148,18 +150,48 @@ func TestGuessesOfTheOldPasswordAreBoundedAndLockNobodyOut(t *testing.T) {
 
 func TestALoginThatHasCheckedTheOldPasswordBeginsNoSession(t *testing.T) {
 	config, client, _, bob := newAccounts(t)
+	var status int
+	var loggedIn error
+	stack.Eventually(t, wait, func() error {
+		if status, loggedIn = changeBeforeLogin(t, config, client, bob); status == http.StatusServiceUnavailable {
+			return errors.New("the change has waited for too long")
+		}
+		return nil
+	})
+	if status != http.StatusNoContent {
+		t.Fatalf("the change is answered %d", status)
+	}
+	// TiDB may let the login go first: its session then ends with the others.
+	if live := scalar[int](t, config, "SELECT COUNT(*) FROM sessions WHERE user_id = 2 AND revoked_at IS NULL"); live != 0 {
+		t.Errorf("%d sessions are left, the login was answered %v", live, loggedIn)
+	}
+}
+
+// changeBeforeLogin lets a change of the second user's password and a login with
+// the old one wait for the user's row, the change first, and returns how they
+// were answered.
+func changeBeforeLogin(t *testing.T, config service.Config, client *stack.Client, token string) (status int, loggedIn error) {
+	t.Helper()
 	db := stack.DB(t, config)
-	// Both wait for the user's row, the change of the password first.
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer tx.Rollback() //nolint:errcheck // after the other one it has nothing to do
 	if _, err := tx.ExecContext(t.Context(), "SELECT id FROM users WHERE id = 2 FOR UPDATE"); err != nil {
 		t.Fatal(err)
 	}
-	changed, loggedIn := make(chan int, 1), make(chan error, 1)
+	changed, answered := make(chan int, 1), make(chan error, 1)
+	wait := func(statements int) {
+		stack.Eventually(t, wait, func() error {
+			if len(changed) > 0 {
+				return nil // for nothing any more
+			}
+			return stack.WaitForLock(t.Context(), db, "users", statements)
+		})
+	}
 	go func() {
-		response, _, err := client.Do(t.Context(), "POST", "/api/password", bob, passwords("bob", strong))
+		response, _, err := client.Do(t.Context(), "POST", "/api/password", token, passwords("bob", strong))
 		if err != nil {
 			t.Error(err)
 			changed <- 0
@@ -167,26 +199,14 @@ func TestALoginThatHasCheckedTheOldPasswordBeginsNoSession(t *testing.T) {
 		}
 		changed <- response.StatusCode
 	}()
-	stack.Eventually(t, wait, func() error { return stack.WaitsForLock(t.Context(), db, "users") })
+	wait(1)
 	go func() {
 		_, err := client.Login(t.Context(), "bob", "bob")
-		loggedIn <- err
+		answered <- err
 	}()
-	stack.Pause(t, 500*time.Millisecond) // until the login waits too
+	wait(2)
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	status, err := <-changed, <-loggedIn
-	if status != http.StatusNoContent {
-		t.Fatalf("the change is answered %d", status)
-	}
-	var live int
-	query := "SELECT COUNT(*) FROM sessions WHERE user_id = 2 AND revoked_at IS NULL"
-	if err := db.QueryRowContext(t.Context(), query).Scan(&live); err != nil {
-		t.Fatal(err)
-	}
-	// TiDB may let the login go first: its session then ends with the others.
-	if live != 0 {
-		t.Errorf("%d sessions are left, the login was answered %v", live, err)
-	}
+	return <-changed, <-answered
 }

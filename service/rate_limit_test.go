@@ -1,26 +1,57 @@
 package service_test
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"testing"
+	"time"
 
+	"helfy/app/command"
 	"helfy/domain"
 	"helfy/internal/stack"
+	"helfy/service"
 )
 
-// A test takes less time than a place in these limits needs to become free.
+// limitedStep is a login with the password admin, and how it is answered.
+type limitedStep struct {
+	name, ip string
+	want     int
+}
+
+// requireLimits makes logins at one moment, so that no place becomes free.
+func requireLimits(t *testing.T, config service.Config, steps []limitedStep) {
+	t.Helper()
+	logins, _ := newLogins(t, config, &clock{stopped: time.Now()})
+	for i, step := range steps {
+		_, err := logins.Handle(t.Context(), command.Login{
+			Username: step.name, Password: domain.NewSecret("admin"), Origin: domain.Origin{IP: step.ip},
+		})
+		got := http.StatusOK
+		var limited *command.RateLimitedError
+		switch {
+		case errors.As(err, &limited):
+			got = http.StatusTooManyRequests
+			if limited.RetryAfter <= 0 || limited.RetryAfter > time.Minute {
+				t.Errorf("step %d: the next one may come in %s", i, limited.RetryAfter)
+			}
+		case errors.Is(err, command.ErrInvalidCredentials):
+			got = http.StatusUnauthorized
+		case err != nil:
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if got != step.want {
+			t.Errorf("step %d, %s from %s: answered %d, want %d", i, step.name, step.ip, got, step.want)
+		}
+	}
+}
+
 func TestTooManyLoginsAreSentAwayBeforeTheyCount(t *testing.T) {
 	config := stack.New(t)
-	config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	config.RatePerIP, config.RatePerName = 2, 3
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
-	client := stack.Serve(t, config)
-	for i, step := range []struct {
-		name, ip string
-		want     int
-	}{
+	requireLimits(t, config, []limitedStep{
 		{"admin", "192.0.2.1", 200},
 		{"ADMIN", "192.0.2.1", 200},
 		{"admin", "192.0.2.1", 429}, // the address has had its two
@@ -37,17 +68,7 @@ func TestTooManyLoginsAreSentAwayBeforeTheyCount(t *testing.T) {
 		{"other", "2001:db8::2", 401}, // the same /64
 		{"third", "2001:db8::3", 429},
 		{"third", "2001:db8:0:1::3", 401},
-	} {
-		response, body := send(t, client, http.MethodPost, "/api/login",
-			`{"username":"`+step.name+`","password":"admin"}`, map[string]string{"X-Forwarded-For": step.ip})
-		if response.StatusCode != step.want {
-			t.Errorf("step %d, %s from %s: status %d %s, want %d", i, step.name, step.ip, response.StatusCode, body, step.want)
-		}
-		after, err := strconv.Atoi(response.Header.Get("Retry-After"))
-		if step.want == 429 && (err != nil || after < 1 || after > 60) {
-			t.Errorf("step %d: Retry-After is %q", i, response.Header.Get("Retry-After"))
-		}
-	}
+	})
 	if got := failures(t, config); got[domain.UnknownUser] != 4 || len(got) != 1 {
 		t.Errorf("failures are %v: what is sent away is none", got)
 	}
@@ -57,22 +78,36 @@ func TestTooManyLoginsAreSentAwayBeforeTheyCount(t *testing.T) {
 func TestEverySpellingOfANameCountsUnderIt(t *testing.T) {
 	config := stack.New(t)
 	config.RatePerName = 2
-	stack.AddUser(t, config, "bjaera", domain.RoleUser)
+	stack.AddUser(t, config, "aether", domain.RoleUser)
+	requireLimits(t, config, []limitedStep{
+		{"aether", "", http.StatusUnauthorized},
+		{"æther", "", http.StatusUnauthorized}, // the same name to the database
+		{"Æther", "", http.StatusTooManyRequests},
+		{"a\u20ddether", "", http.StatusTooManyRequests},
+		{"aether", "", http.StatusTooManyRequests},
+		{"other", "", http.StatusUnauthorized},
+	})
+}
+
+func TestALoginTooManyOfAnAddressIsToldWhenToComeAgain(t *testing.T) {
+	config := stack.New(t)
+	config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	config.RatePerIP = 1
 	client := stack.Serve(t, config)
 	for i, step := range []struct {
-		name string
+		ip   string
 		want int
 	}{
-		{"bjaera", http.StatusUnauthorized},
-		{"bjæra", http.StatusUnauthorized}, // the same name to the database
-		{"BJÆRA", http.StatusTooManyRequests},
-		{"bja\u20ddera", http.StatusTooManyRequests},
-		{"bjaera", http.StatusTooManyRequests},
-		{"other", http.StatusUnauthorized},
+		{"192.0.2.1", http.StatusUnauthorized}, {"192.0.2.1", http.StatusTooManyRequests}, {"192.0.2.2", http.StatusUnauthorized},
 	} {
-		response, body := send(t, client, http.MethodPost, "/api/login", `{"username":"`+step.name+`","password":"wrong"}`, nil)
+		response, body := send(t, client, http.MethodPost, "/api/login",
+			`{"username":"nobody","password":"any"}`, map[string]string{"X-Forwarded-For": step.ip})
 		if response.StatusCode != step.want {
-			t.Errorf("step %d, %s: status %d %s, want %d", i, step.name, response.StatusCode, body, step.want)
+			t.Errorf("step %d: status %d %s, want %d", i, response.StatusCode, body, step.want)
+		}
+		after, err := strconv.Atoi(response.Header.Get("Retry-After"))
+		if step.want == http.StatusTooManyRequests && (err != nil || after < 1 || after > 60) {
+			t.Errorf("step %d: Retry-After is %q", i, response.Header.Get("Retry-After"))
 		}
 	}
 }

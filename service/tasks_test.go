@@ -25,6 +25,7 @@ func TestWithoutAConsumerNothingIsDoneAndThatIsSaid(t *testing.T) {
 	}
 	exec(t, config, "DELETE FROM projection_generations WHERE generation = 9")
 	client, _ := stack.Run(t, config)
+	stack.AwaitWorker(t, config)
 	sendJSON(t, client, http.MethodPost, "/api/projections/logins/rebuild", token, `{"verify":true}`, http.StatusAccepted)
 	eventuallyRebuilt(t, client, token, "logins", "equal")
 	if n := scalar[int](t, config, "SELECT COUNT(*) FROM tasks WHERE tries > 0"); n != 1 {

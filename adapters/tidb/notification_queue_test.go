@@ -1,8 +1,6 @@
 package tidb_test
 
 import (
-	"net"
-	"strconv"
 	"testing"
 	"time"
 
@@ -25,9 +23,8 @@ func TestAClaimWhoseCommitIsLostTakesNoMoreThanItMay(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			proxy := stack.NewProxy(t, net.JoinHostPort(config.TiDBHost, strconv.Itoa(config.TiDBPort)))
-			config.TiDBPort = proxy.Port
-			queue := tidb.NewNotifications(stack.DB(t, config))
+			viaProxy, proxy := stack.ViaProxy(t, config)
+			queue := tidb.NewNotifications(stack.DB(t, viaProxy))
 			proxy.CutNext(cut)
 			claimed, err := queue.Claim(t.Context(), notification.Webhook, 2, time.Minute)
 			if err != nil || len(claimed) != 2 || proxy.Cuts.Load() != 1 {

@@ -32,6 +32,12 @@ type Config struct {
 	// Timeout bounds one answer of the server, COMMIT's included, which no
 	// context reaches; 0 means 5 s.
 	Timeout time.Duration
+	// LockWait bounds the wait for a lock, in whole seconds; 0 means 3 s. It
+	// must be less than Timeout, so that the server says what it waits for.
+	LockWait time.Duration
+	// IdleTx is how long TiDB keeps a transaction that is idle, in whole
+	// seconds; 0 means 15 s.
+	IdleTx time.Duration
 	// Bulk is for those who write many rows in a statement: TiDB looks for no
 	// plan bindings, for which it would read each statement's text once more.
 	Bulk bool
@@ -79,8 +85,8 @@ func open(cfg Config, database string, timeout time.Duration) (*sql.DB, error) {
 		"time_zone":                "'+00:00'",
 		"tidb_txn_mode":            "'pessimistic'",
 		"transaction_isolation":    "'REPEATABLE-READ'",
-		"innodb_lock_wait_timeout": strconv.Itoa(lockWaitSeconds),
-		idleTxVariable:             strconv.Itoa(idleTxSeconds),
+		"innodb_lock_wait_timeout": seconds(cmp.Or(cfg.LockWait, lockWaitSeconds*time.Second)),
+		idleTxVariable:             seconds(cmp.Or(cfg.IdleTx, idleTxSeconds*time.Second)),
 		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
 	}
 	if cfg.Bulk {
@@ -102,6 +108,9 @@ func open(cfg Config, database string, timeout time.Duration) (*sql.DB, error) {
 	db.SetConnMaxLifetime(connMaxLifetime)
 	return db, nil
 }
+
+// seconds is a duration as a variable of TiDB has it.
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 // Ping reports whether the database answers a query.
 func Ping(ctx context.Context, db *sql.DB) error {

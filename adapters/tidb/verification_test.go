@@ -3,7 +3,6 @@ package tidb_test
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"reflect"
 	"strconv"
 	"sync"
@@ -243,9 +242,7 @@ func TestVerificationThatIsInterruptedGoesOnAndFindsTheSame(t *testing.T) {
 	w := newWriter(t, config)
 	entries, bent := w.load(3000, 100)
 	w.flush(entries...)
-	proxy := stack.NewProxy(t, net.JoinHostPort(config.TiDBHost, strconv.Itoa(config.TiDBPort)))
-	viaProxy := config
-	viaProxy.TiDBPort = proxy.Port
+	viaProxy, proxy := stack.ViaProxy(t, config)
 	store, stored := verification(t, viaProxy)
 	var added []domain.Finding
 	for _, cut := range []stack.Cut{stack.CutBeforeCommit, stack.CutAfterCommit, stack.CutNothing} {

@@ -53,7 +53,7 @@ type Client struct {
 
 // NewClient returns a client of the service at base, http://host:port.
 func NewClient(base string) *Client {
-	return &Client{Base: base, http: http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	return &Client{Base: base, http: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 }
 
 // Do sends a request with a JSON body, or none if body is empty, and returns
@@ -160,8 +160,14 @@ func Run(t testing.TB, config service.Config) (client *Client, stop func()) {
 // Serve is Run without the consumers.
 func Serve(t testing.TB, config service.Config) *Client {
 	t.Helper()
-	client, _ := start(t, config, As(config, "serve").Serve)
+	client, _ := ServeUntil(t, config)
 	return client
+}
+
+// ServeUntil is Serve with a way to end it earlier.
+func ServeUntil(t testing.TB, config service.Config) (client *Client, stop func()) {
+	t.Helper()
+	return start(t, config, As(config, "serve").Serve)
 }
 
 func start(
@@ -191,8 +197,8 @@ func start(
 	}
 }
 
-// Work lets what is asked for over HTTP be done to projections until the test
-// ends, without consumers.
+// Work lets what is asked for over HTTP be done to projections, from now on
+// until the test ends, without consumers.
 func Work(t testing.TB, config service.Config) {
 	t.Helper()
 	log, err := config.NewLogger(testWriter{t})
@@ -208,6 +214,7 @@ func Work(t testing.TB, config service.Config) {
 			t.Error(err)
 		}
 	})
+	AwaitWorker(t, config)
 }
 
 // testWriter puts log lines into the test's output.

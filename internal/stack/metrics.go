@@ -59,6 +59,18 @@ func (m Metrics) Sum(family string, labels map[string]string) (sum float64, err 
 	return sum, nil
 }
 
+// Observed is what the histograms of a family that have some labels have
+// observed, in all and how often. It returns an error if there are none.
+func (m Metrics) Observed(family string, labels map[string]string) (sum, count float64, err error) {
+	for _, one := range m[family].GetMetric() {
+		if hasLabels(one, labels) {
+			sum += one.GetHistogram().GetSampleSum()
+		}
+	}
+	count, err = m.Sum(family, labels)
+	return sum, count, err
+}
+
 func hasLabels(metric *dto.Metric, want map[string]string) bool {
 	labels := map[string]string{}
 	for _, label := range metric.GetLabel() {

@@ -158,7 +158,7 @@ func (p *Process) Wait(timeout time.Duration) error {
 // that as http://host:port.
 func (p *Process) Address(t testing.TB) string {
 	t.Helper()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case line := <-p.Lines: // empty once the process has ended

@@ -3,12 +3,16 @@ package stack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"helfy/service"
 )
 
 // Cut says where a Proxy breaks the connection at a COMMIT.
@@ -33,28 +37,31 @@ const (
 )
 
 // Proxy stands between the service and TiDB. It can break a connection at its
-// COMMIT, or make it silent, and slow every COMMIT down.
+// COMMIT, or make it silent, and slow every COMMIT down or hold it.
 type Proxy struct {
-	Port int
-	// Cuts counts the connections that were cut, Commits the COMMITs.
-	Cuts, Commits atomic.Int32
-	before        atomic.Int32
-	cut           atomic.Int32
-	delay         atomic.Int64 // nanoseconds
-	silent        atomic.Bool
-	frozen        atomic.Bool
-	target        string
-	wait          sync.WaitGroup
+	// Cuts counts the connections that were cut, Commits the COMMITs, Held
+	// those of them that were held.
+	Cuts, Commits, Held atomic.Int32
+	before              atomic.Int32
+	cut                 atomic.Int32
+	ahead               atomic.Int32
+	gate                atomic.Pointer[chan struct{}]
+	delay               atomic.Int64 // nanoseconds
+	silent              atomic.Bool
+	frozen              atomic.Bool
+	target              string
+	wait                sync.WaitGroup
 }
 
-// NewProxy starts a proxy to target that ends with the test.
-func NewProxy(t testing.TB, target string) *Proxy {
+// ViaProxy returns the configuration of a process that reaches TiDB through a
+// proxy, which ends with the test.
+func ViaProxy(t testing.TB, config service.Config) (service.Config, *Proxy) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Port: listener.Addr().(*net.TCPAddr).Port, target: target}
+	p := &Proxy{target: net.JoinHostPort(config.TiDBHost, strconv.Itoa(config.TiDBPort))}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.wait.Go(func() {
 		for {
@@ -72,7 +79,8 @@ func NewProxy(t testing.TB, target string) *Proxy {
 		}
 		p.wait.Wait()
 	})
-	return p
+	config.TiDBPort = listener.Addr().(*net.TCPAddr).Port
+	return config, p
 }
 
 // CutNext breaks the connection of the next COMMIT, once.
@@ -87,6 +95,44 @@ func (p *Proxy) CutNth(n int, cut Cut) {
 
 // DelayCommits makes every COMMIT from now on take so much longer.
 func (p *Proxy) DelayCommits(by time.Duration) { p.delay.Store(int64(by)) }
+
+// HoldCommits lets no COMMIT pass from the nth one on, counted from 1, until
+// release. A client that gives up a COMMIT does not know what became of it, and
+// asks again: what it does stays under way for longer than it waits for an
+// answer.
+func (p *Proxy) HoldCommits(n int) (release func()) {
+	gate := make(chan struct{})
+	p.ahead.Store(int32(n - 1))
+	p.gate.Store(&gate)
+	return sync.OnceFunc(func() {
+		p.gate.Store(nil)
+		close(gate)
+	})
+}
+
+// AwaitHeld waits until a COMMIT is held.
+func (p *Proxy) AwaitHeld(t testing.TB) {
+	t.Helper()
+	Eventually(t, setupTimeout, func() error {
+		if p.Held.Load() == 0 {
+			return errors.New("no COMMIT is held")
+		}
+		return nil
+	})
+}
+
+// await lets a COMMIT wait while it is held.
+func (p *Proxy) await(ctx context.Context) {
+	gate := p.gate.Load()
+	if gate == nil || p.ahead.Add(-1) >= 0 {
+		return
+	}
+	p.Held.Add(1)
+	select {
+	case <-*gate:
+	case <-ctx.Done():
+	}
+}
 
 // FallSilent drops all that comes from the server from now on; connections
 // stay, and new ones are accepted.
@@ -119,6 +165,7 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 			return true, true
 		}
 		p.Commits.Add(1)
+		p.await(ctx)
 		select {
 		case <-time.After(time.Duration(p.delay.Load())):
 		case <-ctx.Done():

@@ -85,10 +85,9 @@ func dropDatabase(t testing.TB, config service.Config) {
 // withDB does something on connections to a server, and with a database unless
 // it is empty.
 func withDB(config service.Config, database string, do func(*sql.DB) error) (err error) {
-	db, err := tidb.Open(tidb.Config{
-		Host: config.TiDBHost, Port: config.TiDBPort, User: config.TiDBUser, Password: config.TiDBPassword,
-		Database: database, MaxConns: 8, Timeout: setupTimeout,
-	})
+	settings := poolOf(config)
+	settings.Database, settings.Timeout = database, setupTimeout
+	db, err := tidb.Open(settings)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ package stack
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"net/http"
 	"os"
@@ -16,7 +15,6 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/google/uuid"
 
-	"helfy/adapters/tidb"
 	"helfy/app/command"
 	"helfy/domain"
 	"helfy/service"
@@ -142,24 +140,6 @@ func RemoveChangefeed(ctx context.Context, t testing.TB, config service.Config) 
 	if err := response.Body.Close(); err != nil {
 		t.Error(err)
 	}
-}
-
-// DB returns connections to the configuration's database.
-func DB(t testing.TB, config service.Config) *sql.DB {
-	t.Helper()
-	db, err := tidb.Open(tidb.Config{
-		Host: config.TiDBHost, Port: config.TiDBPort, User: config.TiDBUser, Password: config.TiDBPassword,
-		Database: config.TiDBDatabase, MaxConns: 8,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
 }
 
 // AddUser makes a user whose password is its name.

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -49,19 +50,47 @@ func logState(t testing.TB, config service.Config) {
 	t.Logf("%s%v", state.String(), rows.Err())
 }
 
-// logGroups tells the members of the consumer groups and what they read.
-func logGroups(t testing.TB, config service.Config) {
+// describeGroups asks for the consumer groups of the audit log, one of each
+// topic.
+func describeGroups(config service.Config) (groups []*sarama.GroupDescription, err error) {
 	admin, err := sarama.NewClusterAdmin(config.KafkaBrokers, sarama.NewConfig())
 	if err != nil {
-		t.Logf("consumer groups: %v", err)
-		return
+		return nil, err
 	}
-	defer func() {
-		if err := admin.Close(); err != nil {
-			t.Log(err)
+	defer func() { err = errors.Join(err, admin.Close()) }()
+	return admin.DescribeConsumerGroups([]string{config.ConsumerGroup + "." + config.ChangesTopic, config.ConsumerGroup + "." + config.EventsTopic})
+}
+
+// AwaitMembers waits until so many consumers read each topic for the audit log,
+// each of them some of its partitions.
+func AwaitMembers(t testing.TB, config service.Config, members int) {
+	t.Helper()
+	Eventually(t, 2*setupTimeout, func() error {
+		groups, err := describeGroups(config)
+		if err != nil {
+			return err
 		}
-	}()
-	groups, err := admin.DescribeConsumerGroups([]string{config.ConsumerGroup + "." + config.ChangesTopic, config.ConsumerGroup + "." + config.EventsTopic})
+		for _, group := range groups {
+			if group.State != "Stable" || len(group.Members) != members {
+				return fmt.Errorf("consumer group %s is %s with %d members, want %d", group.GroupId, group.State, len(group.Members), members)
+			}
+			for id, member := range group.Members {
+				assignment, err := member.GetMemberAssignment()
+				if err != nil {
+					return fmt.Errorf("consumer group %s: member %s: %w", group.GroupId, id, err)
+				}
+				if assignment == nil || len(assignment.Topics) == 0 {
+					return fmt.Errorf("consumer group %s: member %s reads nothing", group.GroupId, id)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// logGroups tells the members of the consumer groups and what they read.
+func logGroups(t testing.TB, config service.Config) {
+	groups, err := describeGroups(config)
 	if err != nil {
 		t.Logf("consumer groups: %v", err)
 	}
