@@ -47,8 +47,8 @@ func NewUsername(text string) (Username, error) {
 }
 
 // FoldName returns a form that spellings of a name have in common which differ
-// in case, accents and width only, as the database compares names. To the
-// database a few more are the same, such as æ and ae. It takes any text.
+// in case, accents and width only. To the database a few more are the same, such
+// as æ and ae. It takes any text.
 func FoldName(text string) string {
 	bare := strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.Mn, unicode.Me) {

@@ -81,9 +81,6 @@ func (h LoginHandler) identify(ctx context.Context, t *try) error {
 	if err != nil {
 		return err
 	}
-	if err := h.checkSpelling(t.Login, account); err != nil {
-		return err
-	}
 	if h.knows(account) {
 		t.network = network
 	}
@@ -111,7 +108,12 @@ func (h LoginHandler) account(ctx context.Context, username, network string) (Ac
 	if err != nil {
 		return Account{}, ErrUserNotFound // such a name is nobody's
 	}
-	return h.Logins.Account(ctx, name, network)
+	account, err := h.Logins.Account(ctx, name, network)
+	if err == nil && domain.FoldName(account.Username) != domain.FoldName(username) {
+		// The database takes more for the same name than counts as one.
+		return Account{}, ErrUserNotFound
+	}
+	return account, err
 }
 
 // takePlace waits for a place and reports whether the subject is locked. It

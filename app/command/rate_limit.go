@@ -57,17 +57,6 @@ func (h LoginHandler) checkName(ctx context.Context, login Login) error {
 	return limited(wait)
 }
 
-// checkSpelling counts a login by the name that the account has, if it was
-// counted under another one: the database takes more spellings for the same
-// name than FoldName does.
-func (h LoginHandler) checkSpelling(login Login, account Account) error {
-	name := domain.FoldName(account.Username)
-	if name == domain.FoldName(login.Username) {
-		return nil
-	}
-	return limited(h.PerName.Take("name:" + name))
-}
-
 // limited returns the error of having to wait.
 func limited(wait time.Duration) error {
 	if wait > 0 {
