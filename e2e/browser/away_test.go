@@ -31,6 +31,8 @@ func TestWhatIsShownIsCalledOldWhileTiDBIsAway(t *testing.T) {
 		}
 	}
 
+	tabs["/dashboard"].Until(`document.querySelector("main svg.spark") && document.querySelector("main a.tile")`) // what was read stays
+
 	own.Ctl("start", "tidb")
 	for path, tab := range tabs {
 		tab.Until(`document.querySelector("#banner").hidden`)

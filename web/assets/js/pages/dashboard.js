@@ -74,7 +74,17 @@ function renderAll(container, context) {
   fillWith(sums, read, { ...context, lines: 3 });
   const draw = (keep) => {
     drawn = Date.now();
-    return fillWith(chart, () => day(context.signal, chart.querySelector('details')?.open), { ...context, keep, lines: 3 });
+    return fillWith(chart, async () => {
+      const shown = chart.querySelector('.day');
+      try {
+        return await day(context.signal, shown?.querySelector('details').open);
+      } catch (error) {
+        if (!shown || context.signal.aborted) throw error;
+        failing = true;
+        say();
+        return shown;
+      }
+    }, { ...context, keep, lines: 3 });
   };
   draw(false);
 
@@ -99,8 +109,8 @@ function renderAll(container, context) {
     setInterval(() => { if (!connected || failing || Date.now() - lastRead > anywayEvery) refresh(); }, pollEvery),
     setInterval(() => {
       const due = lastRead > drawn || Date.now() - drawn > anywayEvery;
-      // Somebody reads the table, or there is nothing new.
-      if (due && !document.hidden && !chart.contains(document.activeElement)) draw(true);
+      // Not while somebody reads the table, or nothing can be read.
+      if (due && !failing && !document.hidden && !chart.contains(document.activeElement)) draw(true);
     }, chartEvery),
   ];
   const again = () => { refresh(); draw(true); };
@@ -191,9 +201,9 @@ async function day(signal, open) {
   ];
   const total = (values) => number.format(values.reduce((sum, value) => sum + value, 0));
   const text = series.map(({ name, values }) => `${total(values)} ${name.toLowerCase()}`).join(' and ');
-  return h('div', { class: 'stack' },
+  return h('div', { class: 'stack day' },
     h('div', {}, sparkline(series, `${text} in the last 24 hours`),
-      h('p', { class: 'hours', 'aria-hidden': 'true' }, buckets.filter((_, i) => i % 6 === 0).map(({ start }) => h('span', {}, hour.format(new Date(start)))), h('span', {}, 'now'))),
+      h('p', { class: 'hours', 'aria-hidden': 'true' }, buckets.filter((_, i) => i % 6 === 0 && i < buckets.length - 3).map(({ start }) => h('span', {}, hour.format(new Date(start)))), h('span', {}, 'now'))),
     h('div', { class: 'row spread' }, legend(series), h('span', { class: 'small muted' }, text)),
     h('details', { open }, h('summary', { class: 'small' }, 'The same as a table'),
       table('Logins and failures per hour', [

@@ -77,7 +77,7 @@ async function patterns(range, tables, signal) {
           return { label: period.label, values: [here === null ? null : here * 100], text: `${period.title}: ${here === null ? 'no tries' : percent(here)}` };
         }), { width, height: 170, line: true, most: 100, unit: ' %' }))),
     peaks(heat.buckets, tables),
-    main.completeThrough ? h('p', { class: 'small muted' }, 'Complete through ', time(main.completeThrough, 'absolute'), main.deadLetters ? `, but for ${main.deadLetters} dead letters` : '') : '');
+    main.completeThrough ? h('p', { class: 'small muted' }, 'Complete through ', time(main.completeThrough, 'absolute'), main.deadLetters ? `, but for ${plural(main.deadLetters, 'dead letter')}` : '') : '');
 }
 
 /** Puts hours together by the days of the viewer's zone. */

@@ -233,7 +233,7 @@ function showTrail(params, { box, controls, complete, signal, restored }) {
       }),
       complete: heard(({ completeThrough, lagSeconds, deadLetters }) => {
         complete.replaceChildren(...(completeThrough ? [`Complete through ${absolute(completeThrough)} (`, ago(lagSeconds ?? 0), ')'] : ['Not known yet how complete it is']),
-          deadLetters ? `, but for ${deadLetters} dead letters` : '');
+          deadLetters ? `, but for ${deadLetters} dead letter${deadLetters > 1 ? 's' : ''}` : '');
       }),
       reset: heard(() => {
         waiting.stale = true;
