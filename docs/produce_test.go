@@ -173,6 +173,7 @@ func lockAndFlood(t *testing.T, config service.Config) {
 	stack.AddUser(t, config, "here", domain.RoleUser)
 	stack.AddUser(t, config, "anywhere", domain.RoleUser)
 	config.MaxFailures, config.HashTime = 1, config.HashTime+1
+	config.LockTime, config.LockMax = time.Hour, time.Hour
 	c := caller{t: t, base: stack.Serve(t, config).Base}
 	c.login("here", "here", http.StatusOK)
 	for _, name := range []string{"here", "anywhere"} {
@@ -189,7 +190,7 @@ func lockAndFlood(t *testing.T, config service.Config) {
 		UNION ALL SELECT 'unknown', '3', '2026-01-02 12:00', 20, 3, '2026-01-02 12:00:01', '2026-01-02 12:00:59'`); err != nil {
 		t.Fatal(err)
 	}
-	stack.Eventually(t, 10*time.Second, func() error {
+	stack.Eventually(t, 30*time.Second, func() error {
 		var left int
 		err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM login_floods WHERE counted > 0").Scan(&left)
 		if err == nil && left > 0 {
@@ -274,7 +275,7 @@ type caller struct {
 
 func (c caller) call(method, path, token, body string, want int) []byte {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -388,7 +389,7 @@ func readPartition(t *testing.T, consumer sarama.Consumer, topic string, partiti
 		}
 	}()
 	var records []*sarama.ConsumerMessage
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(30 * time.Second)
 	for {
 		select {
 		case record := <-reader.Messages():
@@ -397,7 +398,7 @@ func readPartition(t *testing.T, consumer sarama.Consumer, topic string, partiti
 				return records
 			}
 		case <-timeout:
-			t.Fatalf("%s[%d]: %d records of %d within 10 s", topic, partition, len(records), end)
+			t.Fatalf("%s[%d]: %d records of %d within 30 s", topic, partition, len(records), end)
 		}
 	}
 }

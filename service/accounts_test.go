@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"helfy/domain"
 	"helfy/internal/stack"
@@ -248,7 +249,7 @@ func TestARenamedUserSignsInByTheOtherName(t *testing.T) {
 
 func TestALockedUserIsShownAndUnlocked(t *testing.T) {
 	config := stack.New(t)
-	config.MaxFailures = 2
+	config.MaxFailures, config.LockTime, config.LockMax = 2, time.Hour, time.Hour
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	stack.AddUser(t, config, "bob", domain.RoleUser)
 	client, _ := stack.Run(t, config)

@@ -90,7 +90,7 @@ func TestTheFeedMayUseAPartitionThatWasAdded(t *testing.T) {
 	if err := config.ResumeChangefeed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	const users = 12
+	const users = 60 // so many that one is of the new partition, but for a chance of 1 to 600,000
 	for i := range users {
 		name := fmt.Sprintf("user-%d", i)
 		stack.AddUser(t, config, name, domain.RoleUser)

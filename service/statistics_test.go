@@ -52,7 +52,7 @@ func asJSON(t *testing.T, value any) []byte {
 // floods, and a lock.
 func everyKindOfLogin(t *testing.T, config service.Config) {
 	t.Helper()
-	config.FloodThreshold, config.MaxFailures = 4, 3
+	config.FloodThreshold, config.MaxFailures, config.LockTime, config.LockMax = 4, 3, time.Hour, time.Hour
 	stack.AddUser(t, config, "alice", domain.RoleUser)
 	wall := &clock{}
 	startOfMinute(wall)
