@@ -15,7 +15,7 @@ export LOGIN_RATE_PER_NAME="${LOGIN_RATE_PER_NAME:-0}"
 bin/helfy migrate up
 bin/helfy topics ensure
 bin/helfy changefeed ensure
-echo admin | bin/helfy user create --username admin --admin --if-not-exists --password-stdin
+echo admin | bin/helfy user create --username admin --admin --first --password-stdin
 
 cat <<END
 
