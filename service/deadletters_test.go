@@ -248,7 +248,7 @@ func TestADeadLetterThatIsUnderstoodBecomesItsEntryInEveryGenerationWhileOthersC
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	if _, err := rebuild(t, config, projection.RebuildOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +342,7 @@ func TestARebuildEndsWithTheSameDeadLettersInTheSameStates(t *testing.T) {
 	open := poisoned(t, config, "open")
 	waive(t, config, waived)
 	token := login(t, client, "admin")
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	if rebuilt, err := rebuild(t, config, projection.RebuildOptions{}); err != nil || !rebuilt.Switched {
 		t.Fatalf("%+v, %v", rebuilt, err)
 	}

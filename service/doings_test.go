@@ -103,7 +103,7 @@ func TestAnAdministratorRebuildsAndRollsBackOverHTTP(t *testing.T) {
 			t.Errorf("got %+v", one)
 		}
 	}
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	if faults, err := stack.CheckChains(t.Context(), stack.DB(t, config), config.KeyFile); err != nil || len(faults) > 0 {
 		t.Error(faults, err)
 	}

@@ -149,7 +149,7 @@ func TestAnExportThatBreaksOffDoesNotLookWhole(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	stack.FillLog(t, config, 40_000)
 	response := open(t, client, token, "?format=csv")
 	if _, err := io.ReadFull(response.Body, make([]byte, 1000)); err != nil {

@@ -81,7 +81,7 @@ func TestAPrunedGenerationIsNotFedAgainAndItsNumberNotUsedAgain(t *testing.T) {
 	stop()
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	requireGone(t, config, 1)
 	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{}); rebuilt.Generation != 3 || !rebuilt.Switched {
 		t.Errorf("rebuilt %+v", rebuilt)
@@ -195,7 +195,7 @@ func TestARebuildEndsWithTheSameDeadLetters(t *testing.T) {
 	}
 	client, _ := stack.Run(t, config)
 	token := login(t, client, "admin")
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	if rebuilt := mustRebuild(t, config, projection.RebuildOptions{}); !rebuilt.Equal {
 		t.Errorf("rebuilt %+v", rebuilt)
 	}

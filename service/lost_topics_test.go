@@ -37,7 +37,7 @@ func TestALogGoesOnInTopicsOfOtherNamesWhenItsOwnAreLost(t *testing.T) {
 func goOnInOtherTopics(t *testing.T, rename func(*service.Config) (old string)) {
 	config, client, token, stop := newLog(t)
 	login(t, client, "admin")
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	before := wholeLog(t, client, token)
 	stop()
 	unread := stack.AddUser(t, config, "unread", domain.RoleUser)
@@ -68,7 +68,7 @@ func goOnInOtherTopics(t *testing.T, rename func(*service.Config) (old string)) 
 	}
 	client, _ = stack.Run(t, config)
 	token = login(t, client, "admin")
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	ids, of := map[string]bool{}, map[domain.UserID]int{}
 	for _, entry := range wholeLog(t, client, token) {
 		ids[entry.ID] = true

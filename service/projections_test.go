@@ -56,7 +56,7 @@ func TestProjectionsTellHowFarEachGenerationIs(t *testing.T) {
 		t.Errorf("the lag is %f s, and a second later %f s", *before.LagSeconds, *after.LagSeconds)
 	}
 	client, _ := stack.Run(t, config)
-	awaitComplete(t, client, login(t, client, "admin"))
+	eventuallyComplete(t, client, login(t, client, "admin"))
 	for number, one := range statuses(t, config, false) {
 		if one.DeadLetters != 1 {
 			t.Errorf("generation %d: %+v", number, one)

@@ -150,7 +150,7 @@ func TestAUserThatMayOnlyReadIsEnoughForEverythingOverTLSAndSCRAM(t *testing.T) 
 		w.Next(t, wait, "complete")
 		login(t, client, "admin")
 		w.Entry(t, wait)
-		awaitComplete(t, client, token)
+		eventuallyComplete(t, client, token)
 		stack.RequireNoFindings(t, config)
 		if code, said := stack.RunCommand(t, config, "", "rebuild", "audit"); code != 0 {
 			t.Errorf("%s: rebuild: %d, %s", mechanism, code, said)
@@ -180,7 +180,7 @@ func TestAConsumerThatIsGivenItsRightsGoesOn(t *testing.T) {
 	open := config
 	open.KafkaBrokers = []string{broker.Address()}
 	administrate(t, open, func(admin sarama.ClusterAdmin) error { return admin.CreateACLs(readRights(config, nobody)) })
-	awaitComplete(t, client, login(t, client, "admin"))
+	eventuallyComplete(t, client, login(t, client, "admin"))
 }
 
 func TestTopicsAreMadeByAUserThatMayCreateAndDescribeThem(t *testing.T) {

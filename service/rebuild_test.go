@@ -2,10 +2,8 @@ package service_test
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"helfy/app/projection"
 	"helfy/domain"
@@ -20,22 +18,9 @@ func rebuild(t *testing.T, config service.Config, options projection.RebuildOpti
 	return rebuilt, err
 }
 
-// awaitComplete waits until the log is complete beyond now.
-func awaitComplete(t *testing.T, client *stack.Client, token string) {
-	t.Helper()
-	now := time.Now()
-	stack.Eventually(t, 30*time.Second, func() error {
-		page, err := client.Audit(t.Context(), token, "?limit=1")
-		if err == nil && (page.CompleteThrough == nil || page.CompleteThrough.Before(now)) {
-			err = fmt.Errorf("complete through %v", page.CompleteThrough)
-		}
-		return err
-	})
-}
-
 func wholeLog(t *testing.T, client *stack.Client, token string) []stack.Entry {
 	t.Helper()
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	entries, err := client.WholeAudit(t.Context(), token)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +74,7 @@ func TestARowChangedByHandMakesARebuildDiffer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	exec(t, config, "UPDATE projection_audit_entries SET username = 'mallory' WHERE event_type = 'LOGIN_SUCCESS'")
 	rebuilt, err := rebuild(t, config, projection.RebuildOptions{})
 	if !errors.Is(err, projection.ErrDiffers) || rebuilt.Switched || rebuilt.New == rebuilt.Old {

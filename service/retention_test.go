@@ -86,7 +86,7 @@ func TestARebuildIsRefusedOnceTheHeadOfATopicIsGone(t *testing.T) {
 	reason := fmt.Sprintf("%s[0] begins at offset %d, offsets 0 to %d are gone", config.ChangesTopic, first, first-1)
 	requireNoRebuild(t, config, reason)
 	// What was read is in the log: the consumers need not read it again.
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	if health := string(call(t, client, "GET", "/health", "", 200)); strings.Contains(health, "stalled") {
 		t.Error(health)
 	}
@@ -137,7 +137,7 @@ func TestATopicThatIsRecreatedWhileItIsReadStopsTheConsumer(t *testing.T) {
 	stack.AddUser(t, config, "admin", domain.RoleAdmin)
 	client := stack.Serve(t, config)
 	consumer := stack.Start(t, config, "consume")
-	awaitComplete(t, client, login(t, client, "admin"))
+	eventuallyComplete(t, client, login(t, client, "admin"))
 	recreate(t, config, config.EventsTopic)
 	reason := "topic " + config.EventsTopic + " was recreated"
 	requireStalled(t, client, reason)

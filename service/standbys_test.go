@@ -16,7 +16,7 @@ func TestTheFindingsOfAStandbyAreKeptUpToDate(t *testing.T) {
 	mustRebuild(t, config, projection.RebuildOptions{})
 	exec(t, config, "UPDATE users SET status = 'disabled' WHERE username = 'nobody'")
 	login(t, client, "admin")
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	verified := func(state string) (through uint64) {
 		err := stack.DB(t, config).QueryRowContext(t.Context(), `
 			SELECT v.verified_through FROM projection_audit_verification v JOIN projection_generations g USING (generation)

@@ -28,7 +28,7 @@ func statisticsOf(t *testing.T, client *stack.Client, token, query string) stack
 // them, and what they sum up to: the greatest number of users of a day.
 func requireStatistics(t *testing.T, config service.Config, client *stack.Client, token string) (days []stack.LoginBucket, sum stack.LoginBucket) {
 	t.Helper()
-	awaitComplete(t, client, token)
+	eventuallyComplete(t, client, token)
 	days = stack.RequireStatisticsAsAudited(t, config, client, token)
 	for _, day := range days {
 		sum.Logins += day.Logins
