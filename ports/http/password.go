@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"helfy/app/command"
+	"helfy/app/query"
 	"helfy/domain"
 )
 
@@ -21,6 +22,16 @@ type changePasswordInput struct {
 	}
 }
 
+type resetPasswordInput struct {
+	AuthInput
+	IdempotentInput
+	UserPath
+	RawBody []byte
+	Body    struct {
+		NewPassword domain.Secret `json:"newPassword" doc:"12 to 256 characters, none that is easily guessed, and not the old one"`
+	}
+}
+
 // again answers a request whose sender has no session, as refused says, unless
 // it is the one that has ended the session, sent again.
 func (i changePasswordInput) again(ctx context.Context, config Config, refused error) (*endedOutput, error) {
@@ -29,8 +40,12 @@ func (i changePasswordInput) again(ctx context.Context, config Config, refused e
 		return nil, refused
 	}
 	by, err := config.Authenticate.Revoked(ctx, token)
-	if err != nil {
-		return nil, refused // the outage that this may be was there before
+	var forged *query.ForgedError // reported before
+	switch {
+	case errors.Is(err, query.ErrNoSession), errors.As(err, &forged):
+		return nil, refused
+	case err != nil:
+		return nil, unavailable(ctx, config.Log, "authenticate", err)
 	}
 	done, err := config.ChangePassword.Done(ctx, i.request(by, i.RawBody))
 	switch {
@@ -40,16 +55,6 @@ func (i changePasswordInput) again(ctx context.Context, config Config, refused e
 		return nil, refused
 	}
 	return i.ended(ctx), nil
-}
-
-type resetPasswordInput struct {
-	AuthInput
-	IdempotentInput
-	UserPath
-	RawBody []byte
-	Body    struct {
-		NewPassword domain.Secret `json:"newPassword" doc:"12 to 256 characters, none that is easily guessed, and not the old one"`
-	}
 }
 
 func registerPasswords(api huma.API, config Config) {
