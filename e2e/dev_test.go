@@ -35,6 +35,7 @@ func TestDevelopmentStartsFromNothingAndGoesOnWhereItStopped(t *testing.T) {
 		ended, gone := make(chan error, 1), make(chan struct{})
 		go func() { ended <- command.Wait(); close(gone) }()
 		t.Cleanup(func() { // it takes what it has started with it
+			// An error means that it is gone already.
 			_ = command.Process.Signal(syscall.SIGTERM)
 			<-gone
 		})

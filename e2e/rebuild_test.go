@@ -237,21 +237,28 @@ func TestAConsumerThatIsKilledDuringTheSwitchLosesAndRepeatsNothing(t *testing.T
 	consumer := stack.Start(t, config, "consume")
 	logins.start(t.Context(), api)
 	logins.waitFor(t, 50)
-	// From the comparison to the end of the switch there are some milliseconds.
-	for i, after := range []time.Duration{0, 5 * time.Millisecond, 15 * time.Millisecond, 40 * time.Millisecond} {
-		rebuild := stack.Start(t, config, "rebuild", "audit", "--json")
-		awaitComparison(t, config, 2+i)
-		time.Sleep(after) // no synchronisation: another moment each time
-		consumer.Kill()
-		t.Logf("%s after it began to compare the generation is %s", after, newestState(t, config, "audit"))
-		if err := rebuild.Wait(patience); err != nil {
-			t.Fatalf("%v: %s", err, rebuild.Said())
+
+	slow, proxy := viaProxy(t, config)
+	rebuild := stack.Start(t, slow, "rebuild", "audit", "--json")
+	stack.Eventually(t, patience, func() error {
+		if state := newestState(t, config, "audit"); state != "checking" {
+			return fmt.Errorf("the newest generation is %s", state)
 		}
-		if result := readRebuilt(t, rebuild.Said()); !result.Equal || !result.Switched {
-			t.Errorf("got %+v", result)
-		}
-		consumer = stack.Start(t, config, "consume")
+		return nil
+	})
+	proxy.DelayCommits(time.Second)
+	awaitSwitching(t, config)
+	consumer.Kill()
+	if state := newestState(t, config, "audit"); state != "checking" {
+		t.Errorf("the consumer was killed too late: the generation is %s", state)
 	}
+	if err := rebuild.Wait(patience); err != nil {
+		t.Fatalf("%v: %s", err, rebuild.Said())
+	}
+	if result := readRebuilt(t, rebuild.Said()); !result.Equal || !result.Switched {
+		t.Errorf("got %+v", result)
+	}
+	stack.Start(t, config, "consume")
 	logins.finish(t)
 	requireExactlyOnce(t, config, api, logins)
 	if code, printed := stack.RunCommand(t, config, "", "rollback", "audit"); code != 0 {
@@ -260,19 +267,37 @@ func TestAConsumerThatIsKilledDuringTheSwitchLosesAndRepeatsNothing(t *testing.T
 	requireExactlyOnce(t, config, api, logins)
 }
 
-// awaitComparison returns when a rebuild of the audit log begins to compare the
-// generation that it has made.
-func awaitComparison(t *testing.T, config service.Config, generation int) {
+// awaitSwitching returns while the switch of a rebuild, whose COMMITs are slow,
+// holds the generations. Others hold them too, but for moments only.
+func awaitSwitching(t *testing.T, config service.Config) {
 	t.Helper()
+	const long = 10 // looks
 	db := stack.DB(t, config)
+	held := 0
 	stack.Eventually(t, patience, func() error {
 		var stage string
-		var number int
-		err := db.QueryRowContext(t.Context(), "SELECT stage, generation FROM projection_rebuilds WHERE projection = 'audit'").Scan(&stage, &number)
-		if err == nil && (stage != "compare" || number != generation) {
-			err = fmt.Errorf("the rebuild of generation %d is at stage %s", number, stage)
+		err := db.QueryRowContext(t.Context(), "SELECT stage FROM projection_rebuilds WHERE projection = 'audit'").Scan(&stage)
+		if err != nil {
+			return err
 		}
-		return err
+		if stage != "compare" {
+			return fmt.Errorf("the rebuild is at stage %s", stage)
+		}
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			return err
+		}
+		held++
+		if _, err := tx.ExecContext(t.Context(), "SELECT * FROM projection_generations WHERE projection = 'audit' FOR UPDATE NOWAIT"); err == nil {
+			held = 0
+		}
+		if err := tx.Rollback(); err != nil {
+			return err
+		}
+		if held < long {
+			return fmt.Errorf("the generations have been held for %d looks", held)
+		}
+		return nil
 	})
 }
 
