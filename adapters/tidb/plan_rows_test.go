@@ -6,12 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"helfy/adapters/tidb"
 	"helfy/app/query"
 	"helfy/internal/stack"
-	"helfy/service"
 )
 
 // A page of a long log must not cost more than one of a short log, so what is
@@ -19,7 +17,7 @@ import (
 func TestAPageReadsABoundedNumberOfEntries(t *testing.T) {
 	const page, bound = 51, 2000
 	config := stack.New(t)
-	db := patient(t, config)
+	db := stack.DB(t, config)
 	from, to := fillLog(t, db)
 	to, length := lengthen(t, db, from, to, 100_000)
 	t.Logf("%d entries", length)
@@ -43,24 +41,6 @@ func TestAPageReadsABoundedNumberOfEntries(t *testing.T) {
 			})
 		}
 	}
-}
-
-// patient waits longer for an answer than the service does.
-func patient(t *testing.T, config service.Config) *sql.DB {
-	t.Helper()
-	db, err := tidb.Open(tidb.Config{
-		Host: config.TiDBHost, Port: config.TiDBPort, User: config.TiDBUser, Password: config.TiDBPassword,
-		Database: config.TiDBDatabase, MaxConns: 4, Timeout: time.Minute,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
 }
 
 // lengthen makes the log of fillLog longer by repeating it at later times,
